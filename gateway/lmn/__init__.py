@@ -1,0 +1,1 @@
+"""Local metrological network (Lokales Metrologisches Netz, LMN): what meters send, made readable."""

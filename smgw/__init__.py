@@ -1,0 +1,1 @@
+"""The command line ``smgw``: a thin layer that parses, calls a package and prints."""
