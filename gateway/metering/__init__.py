@@ -1,0 +1,1 @@
+"""Metering (Messbetrieb): the original reading list (originäre Messwertliste)."""

@@ -1,0 +1,101 @@
+"""How the record writes things: canonical bytes, times, signatures; one way each.
+
+Canonical bytes (RFC 8785) are made by orjson over a subset on which the two agree: strings, booleans, null, integers of
+at most 53 bits, arrays, and objects with ASCII names. :func:`canonical` refuses anything else.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+_MAX_INTEGER = 2**53 - 1
+_MAX_DEPTH = 8
+TIME_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+"""RFC 3339 in UTC with microseconds: of one length, so that texts compare like times."""
+
+
+class JournalError(ValueError):
+    """A record, an entry or a head is not formed as it must be."""
+
+
+def canonical(value: Any) -> bytes:
+    """RFC 8785 bytes of *value*.
+
+    :raises JournalError: if it holds what the record does not use: floats, large integers, names beyond ASCII.
+    """
+    check_canonical(value, 0)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def check_canonical(value: Any, depth: int = 0) -> None:
+    """Whether a value is of the subset.
+
+    :raises JournalError: if it is not.
+    """
+    if depth > _MAX_DEPTH:
+        raise JournalError(f"nested deeper than {_MAX_DEPTH}")
+    if isinstance(value, str):
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise JournalError("a text with half a surrogate pair")
+    elif isinstance(value, bool) or value is None:
+        pass
+    elif isinstance(value, int):
+        if abs(value) > _MAX_INTEGER:
+            raise JournalError(f"an integer of more than 53 bits: {value}")
+    elif isinstance(value, list):
+        for item in value:
+            check_canonical(item, depth + 1)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(name, str) or not name.isascii():
+                raise JournalError(f"a name that is not ASCII: {name!r}")
+            check_canonical(item, depth + 1)
+    else:
+        raise JournalError(f"a value of type {type(value).__name__}, which the record does not hold")
+
+
+def format_time(time: datetime) -> str:
+    """A time as the record writes it.
+
+    :raises JournalError: if it has no zone.
+    """
+    if time.tzinfo is None:
+        raise JournalError("a time without a zone")
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """A time as the record writes it, read.
+
+    :raises JournalError: if it is written otherwise.
+    """
+    if not TIME_FORM.fullmatch(text):
+        raise JournalError(f"{text!r} is no time of the form 2026-01-31T12:00:00.000000Z")
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise JournalError(f"{text!r} is no time: {error}") from error
+
+
+def encode_signature(signature: bytes) -> str:
+    """A signature as Base64 (RFC 4648 ch. 4)."""
+    return binascii.b2a_base64(signature, newline=False).decode()
+
+
+def decode_signature(text: str) -> bytes:
+    """A signature from Base64, in the one way of writing it.
+
+    :raises JournalError: if it is written otherwise, even if it would decode to the same bytes.
+    """
+    try:
+        signature = binascii.a2b_base64(text, strict_mode=True)
+    except (binascii.Error, ValueError) as error:
+        raise JournalError(f"no Base64: {error}") from error
+    if encode_signature(signature) != text:
+        raise JournalError("Base64 with bits set that carry nothing")
+    return signature

@@ -1,0 +1,277 @@
+"""The record of one gateway's life (Lebenslaufakte): entries, the chain that binds them, signatures, the signed head.
+
+An entry is a JSON object. Its canonical bytes (RFC 8785) are hashed (SHA-256), signed (ECDSA P-256, by who acted)
+and stored; ``previous`` is the hash of the entry before, for the first one the hash of the gateway's genesis.
+Certificates travel beside the chain, addressed by the SHA-256 of their DER.
+
+The end of a chain and the form of a file are in :mod:`lifecycle.head`, the writing of bytes, times and signatures in
+:mod:`lifecycle.canonical`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum, unique
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from lifecycle.canonical import TIME_FORM, JournalError, canonical, check_canonical, format_time
+from lifecycle.evidence import OpenFault
+from lifecycle.facts import Fact
+from lifecycle.law import Attest, Move, Permitted, Report, Restore, Step
+from lifecycle.parties import Party
+from lifecycle.roles import Actor, Role
+from lifecycle.states import Event
+
+Json: TypeAlias = "str | int | bool | list[Json] | dict[str, Json] | None"
+
+FORMAT = "smgw-journal/1"
+"""Name and version of the file format and of the entries in it."""
+
+GATEWAY_ID = re.compile(r"E[A-Z]{3}[0-9]{10}")
+"""A gateway's identification after DIN 43863-5: E, three letters of the manufacturer, two and eight digits."""
+
+MAX_ENTRY_BYTES = 16 * 1024
+"""Largest canonical entry: ours, so that nobody fills a record with one signature."""
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@unique
+class Kind(StrEnum):
+    """What an entry tells."""
+
+    EVIDENCE = "evidence"
+    TRANSITION = "transition"
+    FAULT = "fault"
+    RESTORED = "restored"
+
+
+class Entry(NamedTuple):
+    """One entry, read and well formed; whether it is true is for replay to say.
+
+    :ivar gateway: the gateway's identification.
+    :ivar sequence: its place in the chain, from 1.
+    :ivar time: when it was signed, RFC 3339 in UTC with microseconds, as text (texts compare like times).
+    :ivar kind: what it tells.
+    :ivar payload: the telling.
+    :ivar actor: who acted, and for whom.
+    :ivar previous: hash of the entry before.
+    """
+
+    gateway: str
+    sequence: int
+    time: str
+    kind: Kind
+    payload: dict[str, Any]
+    actor: Actor
+    previous: str
+
+
+class SignedEntry(NamedTuple):
+    """An entry as it is stored and sent.
+
+    :ivar body: the canonical bytes.
+    :ivar hash: SHA-256 of the body, 64 hexadecimal digits.
+    :ivar signature: the actor's over the body, DER.
+    """
+
+    body: bytes
+    hash: str
+    signature: bytes
+
+
+class Position(NamedTuple):
+    """Where a chain ends: what the next entry has to follow.
+
+    :ivar sequence: sequence of the last entry, 0 when there is none.
+    :ivar hash: its hash; the genesis hash when there is none.
+    :ivar time: its time; empty when there is none.
+    """
+
+    sequence: int
+    hash: str
+    time: str
+
+
+def check_gateway_id(gateway: str) -> str:
+    """The identification itself, when it is one.
+
+    :raises JournalError: if it is none.
+    """
+    if not GATEWAY_ID.fullmatch(gateway):
+        raise JournalError(f"{gateway!r} is no gateway identification (DIN 43863-5, such as EXXX0012345678)")
+    return gateway
+
+
+def genesis(gateway: str) -> Position:
+    """Where the chain of a gateway begins: a hash that binds format and identification."""
+    digest = hashlib.sha256(canonical({"format": FORMAT, "gateway": check_gateway_id(gateway)})).hexdigest()
+    return Position(0, digest, "")
+
+
+def payload_of(
+    step: Step, decision: Permitted, detail: Mapping[str, Json] | None = None
+) -> tuple[Kind, dict[str, Any]]:
+    """What an entry tells of a step that the law permits.
+
+    A transition tells state left and reached, and what the Anlage says of the way: recommended or not, and which
+    recommended conditions were met.
+    """
+    told: dict[str, Any]
+    match step:
+        case Move(event, _):
+            kind = Kind.TRANSITION
+            told = {
+                "event": str(event),
+                "from": str(decision.source),
+                "to": str(decision.target),
+                "way": str(decision.advice),
+                "recommended_met": list(decision.met),
+                "recommended_unmet": list(decision.unmet),
+            }
+        case Attest(fact, _):
+            kind, told = Kind.EVIDENCE, {"fact": str(fact)}
+        case Report(fault, _) | Restore(fault, _):
+            kind = Kind.FAULT if isinstance(step, Report) else Kind.RESTORED
+            told = {"fault": fault.name}
+            if fault.subject:
+                told["subject"] = fault.subject
+    if detail:
+        told["detail"] = dict(detail)
+    return kind, told
+
+
+def compose(
+    gateway: str, position: Position, time: datetime, kind: Kind, payload: Mapping[str, Any], actor: Actor
+) -> bytes:
+    """Canonical bytes of the entry that would follow *position*.
+
+    :raises JournalError: if a part of it cannot stand in the record.
+    """
+    told = {
+        "gateway": check_gateway_id(gateway),
+        "seq": position.sequence + 1,
+        "time": format_time(time),
+        "kind": str(kind),
+        "payload": dict(payload),
+        "actor": {
+            "role": str(actor.role),
+            "name": actor.name,
+            "on_behalf_of": str(actor.on_behalf_of) if actor.on_behalf_of else None,
+            "certificate": actor.certificate,
+        },
+        "previous": position.hash,
+    }
+    body = canonical(told)
+    read_entry(body)
+    return body
+
+
+def sign_entry(body: bytes, party: Party) -> SignedEntry:
+    """An entry's bytes with hash and signature."""
+    return SignedEntry(body, hashlib.sha256(body).hexdigest(), party.sign(body))
+
+
+_ENTRY_NAMES = frozenset({"gateway", "seq", "time", "kind", "payload", "actor", "previous"})
+_ACTOR_NAMES = frozenset({"role", "name", "on_behalf_of", "certificate"})
+_ROLES: dict[Any, Role] = {str(role): role for role in Role}
+_KINDS: dict[Any, Kind] = {str(kind): kind for kind in Kind}
+_EVENTS: dict[Any, Event] = {str(event): event for event in Event}
+_FACTS: dict[Any, Fact] = {str(fact): fact for fact in Fact}
+
+
+def read_entry(body: bytes) -> Entry:
+    """An entry from its bytes, strictly.
+
+    :raises JournalError: if they are no JSON, not canonical, or not an entry.
+    """
+    if len(body) > MAX_ENTRY_BYTES:
+        raise JournalError(f"an entry of {len(body)} bytes; {MAX_ENTRY_BYTES} is the most")
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise JournalError(f"no JSON: {error}") from error
+    if canonical(told) != body:
+        raise JournalError("the bytes are not canonical (RFC 8785)")
+    return entry_of(told)
+
+
+def entry_of(told: Any) -> Entry:
+    """An entry from its JSON object.
+
+    :raises JournalError: naming the member that is missing, unknown or of the wrong form.
+    """
+    if not isinstance(told, dict) or told.keys() != _ENTRY_NAMES:
+        raise JournalError(f"an entry has just the members {', '.join(sorted(_ENTRY_NAMES))}")
+    actor = told["actor"]
+    if not isinstance(actor, dict) or actor.keys() != _ACTOR_NAMES:
+        raise JournalError(f"an actor has just the members {', '.join(sorted(_ACTOR_NAMES))}")
+    kind = _KINDS.get(_hashable(told["kind"]))
+    role = _ROLES.get(_hashable(actor["role"]))
+    principal = actor["on_behalf_of"]
+    if kind is None:
+        raise JournalError(f"no kind of entry: {told['kind']!r}")
+    if role is None or (principal is not None and _hashable(principal) not in _ROLES):
+        raise JournalError(f"no role: {actor['role']!r} on behalf of {principal!r}")
+    sequence = told["seq"]
+    if type(sequence) is not int or sequence < 1:
+        raise JournalError(f"no sequence: {sequence!r}")
+    gateway, time, previous, payload = told["gateway"], told["time"], told["previous"], told["payload"]
+    if not isinstance(gateway, str) or not GATEWAY_ID.fullmatch(gateway):
+        raise JournalError(f"no gateway identification: {gateway!r}")
+    if not isinstance(time, str) or not TIME_FORM.fullmatch(time):
+        raise JournalError(f"no time: {time!r}")
+    for fingerprint in (previous, actor["certificate"]):
+        if not isinstance(fingerprint, str) or not _HASH.fullmatch(fingerprint):
+            raise JournalError(f"no hash: {fingerprint!r}")
+    if not isinstance(payload, dict) or not isinstance(actor["name"], str):
+        raise JournalError("a payload is an object, and an actor's name a text")
+    principal_role = _ROLES[principal] if principal is not None else None
+    return Entry(
+        gateway,
+        sequence,
+        time,
+        kind,
+        payload,
+        Actor(role, actor["name"], principal_role, actor["certificate"]),
+        previous,
+    )
+
+
+def _hashable(value: Any) -> Any:
+    return value if isinstance(value, str) else None
+
+
+def step_of(entry: Entry) -> Step:
+    """The step of a life that an entry tells.
+
+    What a transition tells beside its event is for the law to compare (:func:`payload_of`).
+
+    :raises JournalError: if the payload does not fit the kind.
+    """
+    payload = entry.payload
+    names = payload.keys() - {"detail"}
+    if "detail" in payload:
+        if not isinstance(payload["detail"], dict):
+            raise JournalError("a detail is an object")
+        check_canonical(payload["detail"])
+    if entry.kind is Kind.EVIDENCE:
+        fact = _FACTS.get(_hashable(payload.get("fact")))
+        if fact is None or len(names) != 1:
+            raise JournalError(f"no fact: {payload!r}")
+        return Attest(fact, entry.actor)
+    if entry.kind is Kind.TRANSITION:
+        event = _EVENTS.get(_hashable(payload.get("event")))
+        if event is None:
+            raise JournalError(f"no event: {payload!r}")
+        return Move(event, entry.actor)
+    name, subject = payload.get("fault"), payload.get("subject", "")
+    if not isinstance(name, str) or not isinstance(subject, str) or not names <= {"fault", "subject"}:
+        raise JournalError(f"no fault: {payload!r}")
+    fault = OpenFault(name, subject)
+    return Report(fault, entry.actor) if entry.kind is Kind.FAULT else Restore(fault, entry.actor)

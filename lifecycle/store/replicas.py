@@ -1,0 +1,104 @@
+"""Replicas of a chain: a device's and a service's, or a file between them. They may only fast-forward one another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from sqlalchemy import insert, update
+
+from lifecycle.canonical import decode_signature
+from lifecycle.chains import Break, BreakKind, Chain, read
+from lifecycle.head import Head, sign_head
+from lifecycle.journal import SignedEntry, genesis, read_entry
+from lifecycle.replay import Verdict, replay
+from lifecycle.signatures import Progress
+from lifecycle.store.errors import BrokenChainError, ConflictError, ForkError, UnknownGatewayError
+from lifecycle.store.repository import Repository
+from lifecycle.store.rows import Kept, entry_row, gateway_columns, keep_certificate, read_kept
+from lifecycle.store.schema import entries, gateways
+
+
+def replay_kept(
+    repository: Repository,
+    gateway: str,
+    *,
+    head: Head | None = None,
+    until: int | datetime | None = None,
+    progress: Progress | None = None,
+) -> Verdict:
+    """Replay a chain as kept, and compare the stored state with what it folds to. Options as :func:`replay`."""
+    kept = repository.kept(gateway)
+    chain = repository.chain(gateway)
+    verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
+    if verdict.ok and until is None and kept.standing != verdict.standing:
+        reason = f"stored is {kept.standing.state}, the record folds to {verdict.standing.state} or to other evidence"
+        broken = Break(verdict.position.sequence, BreakKind.STATE_DIFFERS, reason)
+        return Verdict(verdict.gateway, verdict.entries, verdict.standing, verdict.position, broken)
+    return verdict
+
+
+def import_chain(repository: Repository, chain: Chain) -> tuple[int, Kept]:
+    """Take a replica's chain: fast-forward only, all of it or nothing.
+
+    :returns: how many entries were new, and what is kept now.
+    :raises BrokenChainError: if the chain does not replay.
+    :raises ForkError: if it is not a continuation of what is kept, nor its beginning.
+    """
+    verdict = replay(chain, repository.trust, law=repository.law)
+    if not verdict.ok:
+        raise BrokenChainError(verdict)
+    lines = list(_signed_entries(chain))
+    keeper = repository.keeper
+    with repository.engine.begin() as connection:
+        try:
+            before: Kept | None = read_kept(connection, chain.gateway, repository.law.catalogue)
+        except UnknownGatewayError:
+            before = None
+        have = before.position.sequence if before else 0
+        if before is not None:
+            _continues(repository, before, lines)
+            if have >= len(lines):
+                return 0, before
+        counter = before.head.counter + 1 if before else 1
+        head = sign_head(chain.gateway, verdict.position, counter, repository.clock(), keeper)
+        for der in (*chain.certificates.values(), keeper.certificate_der):
+            keep_certificate(connection, der)
+        columns = gateway_columns(verdict.standing, verdict.position, head)
+        if before is None:
+            connection.execute(insert(gateways), {"id": chain.gateway, **columns})
+        else:
+            unchanged = (gateways.c.id == chain.gateway, gateways.c.sequence == have)
+            if connection.execute(update(gateways).where(*unchanged).values(**columns)).rowcount != 1:
+                raise ConflictError(f"gateway {chain.gateway}: somebody wrote during the import; try again")
+        new = lines[have:]
+        if new:
+            connection.execute(insert(entries), [entry_row(read_entry(line.body), line) for line in new])
+    return len(new), Kept(chain.gateway, verdict.standing, verdict.position, head)
+
+
+def _continues(repository: Repository, before: Kept, lines: list[SignedEntry]) -> None:
+    """Whether one of the two chains is the beginning of the other."""
+    have = before.position.sequence
+    if have <= len(lines):
+        ours = before.position.hash
+        theirs = lines[have - 1].hash if have else genesis(before.gateway).hash
+    else:
+        beginning = repository.entries(before.gateway, limit=len(lines))
+        ours = beginning[-1].hash if beginning else genesis(before.gateway).hash
+        theirs = lines[-1].hash if lines else ours
+    if ours != theirs:
+        at = min(have, len(lines))
+        raise ForkError(
+            f"gateway {before.gateway}: the chain differs from the one kept at or before entry {at}; "
+            "replicas may only fast-forward one another"
+        )
+
+
+def _signed_entries(chain: Chain) -> Iterator[SignedEntry]:
+    for line in chain.lines:
+        if isinstance(line, SignedEntry):
+            yield line
+        else:
+            found = read(line)
+            yield SignedEntry(found.body, found.stated_hash, decode_signature(str(found.signature)))

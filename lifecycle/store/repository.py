@@ -1,0 +1,313 @@
+"""The one repository: registers gateways, appends entries, moves chains. Nothing else writes the record.
+
+What is wanted: an entry that was acknowledged is never lost, none is half-written, and the stored state is always what
+the chain folds to. So entry, new state and signed head are one transaction; and of two who write at once exactly one
+wins, because the update of the gateway's row asks for the sequence that the decision was made on (optimistic lock).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from lifecycle.canonical import JournalError, format_time, parse_time
+from lifecycle.chains import Chain
+from lifecycle.head import sign_head
+from lifecycle.journal import (
+    Entry,
+    Position,
+    SignedEntry,
+    check_gateway_id,
+    genesis,
+    payload_of,
+    read_entry,
+    step_of,
+)
+from lifecycle.law import BEGINNING, LAW, Law, Move, Standing, in_words
+from lifecycle.machine import Life, LifecycleMachine
+from lifecycle.parties import Clock, Party, PartyError, Trust, fingerprint_of, utc_now
+from lifecycle.roles import Role
+from lifecycle.states import State
+from lifecycle.store.errors import (
+    ConflictError,
+    EntryRefusedError,
+    GatewayExistsError,
+    IdempotencyError,
+    StoreError,
+)
+from lifecycle.store.rows import (
+    Kept,
+    command_row,
+    digest,
+    entry_row,
+    gateway_columns,
+    keep_certificate,
+    read_kept,
+)
+from lifecycle.store.schema import certificates, commands, entries, gateways
+
+TOLERANCE = timedelta(minutes=5)
+"""How far a signer's clock may be from the store's: ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a command.
+
+    :ivar entry: the entry on record.
+    :ivar kept: the gateway as it is kept now.
+    :ivar repeated: whether the command had acted before, so that nothing was done now.
+    """
+
+    entry: Entry
+    kept: Kept
+    repeated: bool
+
+
+class Repository:
+    """Keeps records in a database.
+
+    :param engine: from :func:`lifecycle.store.engine.open_database`.
+    :param trust: the pinned operations CA.
+    :param keeper: who signs the heads; a party of role KEEPER.
+    :param clock: the store's time, against which a signer's is compared.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        trust: Trust,
+        keeper: Party,
+        *,
+        clock: Clock = utc_now,
+        tolerance: timedelta = TOLERANCE,
+        law: Law = LAW,
+    ) -> None:
+        if keeper.actor.role is not Role.KEEPER:
+            raise StoreError(f"heads are signed by a {Role.KEEPER}, not by {in_words(keeper.actor)}")
+        self.engine = engine
+        self.trust = trust
+        self.clock = clock
+        self.law = law
+        self.keeper = keeper
+        self._tolerance = tolerance
+        self._machine = LifecycleMachine(law)
+        self._certificates_kept: set[str] = set()
+
+    def register(self, gateway: str, *, by: str = "", key: str | None = None) -> Kept:
+        """Begin the record of a gateway, in DEVELOPMENT.
+
+        :param by: fingerprint of the certificate of whoever commands it, with *key* for idempotency.
+        :raises GatewayExistsError: if there is one, unless the same command began it.
+        """
+        position = genesis(check_gateway_id(gateway))
+        head = sign_head(gateway, position, 1, self.clock(), self.keeper)
+        intent = digest({"register": gateway})
+        with self.engine.begin() as connection:
+            if key is not None and self._repeated(connection, by, key, intent) is not None:
+                return read_kept(connection, gateway, self.law.catalogue)
+            try:
+                self._keep_certificates(connection, self.keeper.certificate_der)
+                connection.execute(insert(gateways), {"id": gateway, **gateway_columns(BEGINNING, position, head)})
+                if key is not None:
+                    connection.execute(insert(commands), command_row(by, key, intent, gateway, 0))
+            except IntegrityError as error:
+                raise GatewayExistsError(f"gateway {gateway} has a record already") from error
+        return Kept(gateway, BEGINNING, position, head)
+
+    def kept(self, gateway: str) -> Kept:
+        """What is kept of a gateway.
+
+        :raises UnknownGatewayError: if nothing is.
+        """
+        with self.engine.connect() as connection:
+            return read_kept(connection, gateway, self.law.catalogue)
+
+    def append(self, signed: SignedEntry, certificate_der: bytes, *, key: str | None = None) -> Appended:
+        """Put a signed entry on record, if it is true and lawful. A refusal changes nothing.
+
+        :param key: the caller's idempotency key: with it, the same command acts once, however often it is sent.
+        :raises EntryRefusedError: if hash, signature, certificate, time or payload are wrong.
+        :raises lifecycle.law.Unlawful: if the law refuses the step.
+        :raises ConflictError: if the entry does not follow the end of the chain (any more).
+        :raises IdempotencyError: if the key was used for something else.
+        :raises UnknownGatewayError: if no record is kept of the gateway.
+        """
+        entry = self._verified(signed, certificate_der)
+        intent = digest({"gateway": entry.gateway, "kind": str(entry.kind), "payload": entry.payload})
+        with self.engine.connect() as connection:
+            if key is not None:
+                sequence = self._repeated(connection, entry.actor.certificate, key, intent)
+                if sequence is not None:
+                    return Appended(
+                        self._entry(connection, entry.gateway, sequence),
+                        read_kept(connection, entry.gateway, self.law.catalogue),
+                        repeated=True,
+                    )
+            before = read_kept(connection, entry.gateway, self.law.catalogue)
+        if entry.sequence == before.position.sequence and signed.hash == before.position.hash:
+            return Appended(entry, before, repeated=True)
+        self._follows(entry, before)
+        standing = self._lawful(entry, before.standing)
+        position = Position(entry.sequence, signed.hash, entry.time)
+        head = sign_head(entry.gateway, position, before.head.counter + 1, self.clock(), self.keeper)
+        try:
+            with self.engine.begin() as connection:
+                self._keep_certificates(connection, certificate_der, self.keeper.certificate_der)
+                changed = connection.execute(
+                    update(gateways)
+                    .where(gateways.c.id == entry.gateway, gateways.c.sequence == before.position.sequence)
+                    .where(gateways.c.hash == before.position.hash)
+                    .values(**gateway_columns(standing, position, head))
+                )
+                if changed.rowcount != 1:
+                    raise ConflictError(_lost_race(entry))
+                connection.execute(insert(entries), entry_row(entry, signed))
+                if key is not None:
+                    row = command_row(entry.actor.certificate, key, intent, entry.gateway, entry.sequence)
+                    connection.execute(insert(commands), row)
+        except IntegrityError as error:
+            raise ConflictError(_lost_race(entry)) from error
+        self._certificates_kept |= {fingerprint_of(certificate_der), self.keeper.actor.certificate}
+        return Appended(entry, Kept(entry.gateway, standing, position, head), repeated=False)
+
+    def _verified(self, signed: SignedEntry, certificate_der: bytes) -> Entry:
+        """An entry whose bytes, hash, signature and signer belong together."""
+        try:
+            entry = read_entry(signed.body)
+            time = parse_time(entry.time)
+            credentials = self.trust.credentials(certificate_der)
+        except JournalError as error:
+            raise EntryRefusedError(f"no entry: {error}") from error
+        except PartyError as error:
+            raise EntryRefusedError(f"the signer's certificate: {error}") from error
+        if hashlib.sha256(signed.body).hexdigest() != signed.hash:
+            raise EntryRefusedError("the entry's bytes do not fit its hash")
+        if entry.actor != credentials.actor:
+            raise EntryRefusedError(
+                f"the entry says {in_words(entry.actor)} {entry.actor.name!r}, "
+                f"its certificate {in_words(credentials.actor)} {credentials.actor.name!r}"
+            )
+        if not credentials.not_before <= time <= credentials.not_after:
+            raise EntryRefusedError(
+                f"the certificate of {entry.actor.name!r} is valid from {credentials.not_before} "
+                f"to {credentials.not_after}, not at {entry.time}"
+            )
+        if not credentials.verifies(signed.signature, signed.body):
+            raise EntryRefusedError(f"the signature of {entry.actor.name!r} does not fit the entry")
+        if abs(time - self.clock()) > self._tolerance:
+            raise EntryRefusedError(
+                f"signed at {entry.time}, received at {format_time(self.clock())}: "
+                f"more than {self._tolerance.total_seconds():.0f} s apart"
+            )
+        return entry
+
+    @staticmethod
+    def _follows(entry: Entry, before: Kept) -> None:
+        end = before.position
+        if entry.sequence != end.sequence + 1 or entry.previous != end.hash:
+            raise ConflictError(
+                f"entry {entry.sequence} of {entry.gateway} does not follow the end of the chain, "
+                f"which is entry {end.sequence} ({end.hash[:16]}…): read the head, sign again"
+            )
+        if entry.time < end.time:
+            raise EntryRefusedError(f"signed at {entry.time}, before the last entry ({end.time}): a clock was set back")
+
+    def _lawful(self, entry: Entry, standing: Standing) -> Standing:
+        """Where the gateway stands after a lawful entry; the live machine makes the transitions."""
+        try:
+            step = step_of(entry)
+        except JournalError as error:
+            raise EntryRefusedError(f"no {entry.kind}: {error}") from error
+        if not isinstance(step, Move):
+            return self.law.advance(standing, step)
+        life = Life(standing.state, standing.evidence)
+        decision = self._machine.fire(life, step.event, step.actor)
+        _, expected = payload_of(step, decision, entry.payload.get("detail"))
+        if entry.payload != expected:
+            raise EntryRefusedError(f"the entry tells {entry.payload}; the law would have it tell {expected}")
+        return Standing(life.state, standing.evidence)
+
+    def entries(self, gateway: str, *, after: int = 0, limit: int | None = None) -> list[SignedEntry]:
+        """Entries of a chain in order, those with a sequence above *after*."""
+        query = (
+            select(entries.c.body, entries.c.hash, entries.c.signature)
+            .where(entries.c.gateway == gateway, entries.c.sequence > after)
+            .order_by(entries.c.sequence)
+            .limit(limit)
+        )
+        with self.engine.connect() as connection:
+            return [
+                SignedEntry(bytes(body), digest, bytes(signature))
+                for body, digest, signature in connection.execute(query)
+            ]
+
+    def certificates(self) -> dict[str, bytes]:
+        """Every certificate kept, by fingerprint."""
+        with self.engine.connect() as connection:
+            return {fingerprint: bytes(der) for fingerprint, der in connection.execute(select(certificates))}
+
+    def certificate(self, fingerprint: str) -> bytes | None:
+        """A certificate kept, DER."""
+        query = select(certificates.c.der).where(certificates.c.fingerprint == fingerprint)
+        with self.engine.connect() as connection:
+            der = connection.execute(query).scalar_one_or_none()
+        return bytes(der) if der is not None else None
+
+    def chain(self, gateway: str) -> Chain:
+        """A whole chain, as it is to be replayed or exported: nothing in it is believed.
+
+        :raises UnknownGatewayError: if no record is kept of the gateway.
+        """
+        head = self.kept(gateway).head
+        lines = self.entries(gateway)
+        used = {head.certificate}
+        for line in lines:
+            try:
+                used.add(read_entry(line.body).actor.certificate)
+            except JournalError:
+                continue  # replay will say what is wrong with it
+        return Chain(gateway, lines, {name: der for name, der in self.certificates().items() if name in used}, head)
+
+    def gateways(self, *, state: State | None = None, after: str = "", limit: int | None = None) -> list[str]:
+        """Identifications of the gateways kept, in order."""
+        query = select(gateways.c.id).where(gateways.c.id > after).order_by(gateways.c.id).limit(limit)
+        if state is not None:
+            query = query.where(gateways.c.state == str(state))
+        with self.engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def counts(self) -> Mapping[State, int]:
+        """How many gateways are in each state; states without any are left out."""
+        query = select(gateways.c.state, func.count()).group_by(gateways.c.state)
+        with self.engine.connect() as connection:
+            return {State(state): count for state, count in connection.execute(query)}
+
+    def _entry(self, connection: Connection, gateway: str, sequence: int) -> Entry:
+        query = select(entries.c.body).where(entries.c.gateway == gateway, entries.c.sequence == sequence)
+        return read_entry(bytes(connection.execute(query).scalar_one()))
+
+    @staticmethod
+    def _repeated(connection: Connection, certificate: str, key: str, intent: str) -> int | None:
+        """Sequence of the entry that a command became before, ``None`` when it is new."""
+        query = select(commands).where(commands.c.certificate == certificate, commands.c.key == key)
+        row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        if row.intent != intent:
+            raise IdempotencyError(f"the idempotency key {key!r} was used before, for something else")
+        return int(row.sequence)
+
+    def _keep_certificates(self, connection: Connection, *certificates_der: bytes) -> None:
+        for der in certificates_der:
+            if fingerprint_of(der) not in self._certificates_kept:
+                keep_certificate(connection, der)
+
+
+def _lost_race(entry: Entry) -> str:
+    return f"entry {entry.sequence} of {entry.gateway}: another entry was first; read the head, decide and sign again"

@@ -1,0 +1,92 @@
+"""The tables of the record. :mod:`migrations` makes them; a test proves that the two do not drift apart."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every table of the project hangs on this; packages above add theirs to it."""
+
+GATEWAY_ID_LENGTH = 14
+HASH_LENGTH = 64
+TIME_LENGTH = 27
+
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("id", String(GATEWAY_ID_LENGTH), nullable=False),
+    Column("state", String(40), nullable=False),
+    Column("evidence", Text, nullable=False, comment="JSON: facts and open faults, what the chain folds to"),
+    Column("sequence", Integer, nullable=False, comment="of the last entry; the optimistic lock"),
+    Column("hash", String(HASH_LENGTH), nullable=False, comment="of the last entry, or of the genesis"),
+    Column("time", String(TIME_LENGTH), nullable=False, comment="of the last entry; empty before the first"),
+    Column("head_counter", BigInteger, nullable=False),
+    Column("head_time", String(TIME_LENGTH), nullable=False),
+    Column("head_certificate", String(HASH_LENGTH), nullable=False),
+    Column("head_signature", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("id"),
+    Index(None, "state"),
+)
+"""One row a gateway: where its chain ends, what it folds to, and the signed head."""
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("gateway", String(GATEWAY_ID_LENGTH), ForeignKey("gateways.id"), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="canonical bytes, RFC 8785"),
+    Column("hash", String(HASH_LENGTH), nullable=False),
+    Column("signature", LargeBinary, nullable=False, comment="ECDSA P-256 with SHA-256, DER"),
+    PrimaryKeyConstraint("gateway", "sequence"),
+)
+"""The chains. Rows are added, never changed."""
+
+certificates = Table(
+    "certificates",
+    metadata,
+    Column("fingerprint", String(HASH_LENGTH), nullable=False),
+    Column("der", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("fingerprint"),
+)
+"""Certificates of those who signed, addressed by the SHA-256 of their DER."""
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("certificate", String(HASH_LENGTH), nullable=False),
+    Column("key", String(128), nullable=False, comment="the caller's Idempotency-Key"),
+    Column("intent", String(HASH_LENGTH), nullable=False, comment="what was asked for, whatever its place and time"),
+    Column("gateway", String(GATEWAY_ID_LENGTH), ForeignKey("gateways.id"), nullable=False),
+    Column("sequence", Integer, nullable=False, comment="the entry that came of it; 0 for a registration"),
+    PrimaryKeyConstraint("certificate", "key"),
+)
+"""Which command of a party became which entry, so that a repeated command acts once."""
+
+readers = Table(
+    "readers",
+    metadata,
+    Column("token_hash", String(HASH_LENGTH), nullable=False, comment="SHA-256 of a bearer token (RFC 6750)"),
+    Column("name", String(64), nullable=False),
+    Column("expires", String(TIME_LENGTH), nullable=False),
+    PrimaryKeyConstraint("token_hash"),
+)
+"""Who may read over the service."""

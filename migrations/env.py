@@ -1,0 +1,23 @@
+"""Alembic's environment: runs migrations on the engine that :mod:`lifecycle.store.engine` hands over."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlalchemy import Engine
+
+import gateway.metering.store  # noqa: F401  its tables hang on the same metadata
+from lifecycle.store.schema import metadata
+
+
+def run() -> None:
+    """Run the migrations asked for, in one transaction."""
+    engine = context.config.attributes["engine"]
+    assert isinstance(engine, Engine)  # noqa: S101  `smgw db` always hands one over
+    with engine.connect() as connection:
+        context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        connection.commit()
+
+
+run()

@@ -1,0 +1,114 @@
+"""The record, and original reading lists.
+
+Revision: 0001
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0001"
+down_revision: str | None = None
+branch_labels: str | None = None
+depends_on: str | None = None
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.create_table(
+        "certificates",
+        sa.Column("fingerprint", sa.String(length=64), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("fingerprint", name=op.f("pk_certificates")),
+    )
+    op.create_table(
+        "gateways",
+        sa.Column("id", sa.String(length=14), nullable=False),
+        sa.Column("state", sa.String(length=40), nullable=False),
+        sa.Column(
+            "evidence", sa.Text(), nullable=False, comment="JSON: facts and open faults, what the chain folds to"
+        ),
+        sa.Column("sequence", sa.Integer(), nullable=False, comment="of the last entry; the optimistic lock"),
+        sa.Column("hash", sa.String(length=64), nullable=False, comment="of the last entry, or of the genesis"),
+        sa.Column("time", sa.String(length=27), nullable=False, comment="of the last entry; empty before the first"),
+        sa.Column("head_counter", sa.BigInteger(), nullable=False),
+        sa.Column("head_time", sa.String(length=27), nullable=False),
+        sa.Column("head_certificate", sa.String(length=64), nullable=False),
+        sa.Column("head_signature", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_gateways")),
+    )
+    with op.batch_alter_table("gateways", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_gateways_state"), ["state"], unique=False)
+
+    op.create_table(
+        "readers",
+        sa.Column("token_hash", sa.String(length=64), nullable=False, comment="SHA-256 of a bearer token (RFC 6750)"),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("expires", sa.String(length=27), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_readers")),
+    )
+    op.create_table(
+        "commands",
+        sa.Column("certificate", sa.String(length=64), nullable=False),
+        sa.Column("key", sa.String(length=128), nullable=False, comment="the caller's Idempotency-Key"),
+        sa.Column(
+            "intent", sa.String(length=64), nullable=False, comment="what was asked for, whatever its place and time"
+        ),
+        sa.Column("gateway", sa.String(length=14), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False, comment="the entry that came of it; 0 for a registration"),
+        sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_commands_gateway")),
+        sa.PrimaryKeyConstraint("certificate", "key", name=op.f("pk_commands")),
+    )
+    op.create_table(
+        "entries",
+        sa.Column("gateway", sa.String(length=14), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="canonical bytes, RFC 8785"),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("signature", sa.LargeBinary(), nullable=False, comment="ECDSA P-256 with SHA-256, DER"),
+        sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_entries_gateway")),
+        sa.PrimaryKeyConstraint("gateway", "sequence", name=op.f("pk_entries")),
+    )
+    op.create_table(
+        "readings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("gateway", sa.String(length=14), nullable=False),
+        sa.Column("meter", sa.String(length=64), nullable=False, comment="server id, hexadecimal"),
+        sa.Column("obis", sa.String(length=12), nullable=False, comment="hexadecimal"),
+        sa.Column("captured", sa.String(length=27), nullable=False),
+        sa.Column(
+            "value",
+            sa.String(length=24),
+            nullable=False,
+            comment="integer in decimal: an unsigned 64-bit value fits no column",
+        ),
+        sa.Column("scaler", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.Integer(), nullable=True, comment="DLMS unit"),
+        sa.Column("flags", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_readings_gateway")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_readings")),
+    )
+    with op.batch_alter_table("readings", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_readings_gateway_meter_obis_captured"),
+            ["gateway", "meter", "obis", "captured"],
+            unique=False,
+        )
+
+
+
+def downgrade() -> None:
+    """Take back."""
+    with op.batch_alter_table("readings", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_readings_gateway_meter_obis_captured"))
+
+    op.drop_table("readings")
+    op.drop_table("entries")
+    op.drop_table("commands")
+    op.drop_table("readers")
+    with op.batch_alter_table("gateways", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_gateways_state"))
+
+    op.drop_table("gateways")
+    op.drop_table("certificates")

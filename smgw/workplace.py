@@ -1,0 +1,116 @@
+"""Where the command line keeps its things: one folder with the operations CA, the keeper's key and the database.
+
+::
+
+    SMGW_HOME (default: $XDG_STATE_HOME/smgw, which is ~/.local/state/smgw)
+      ca/        ca.pem, ca.key          the operations CA
+      keeper/    party.pem, party.key    who signs the heads of the chains kept here
+      parties/   ROLE/...                parties made for trying things out
+      smgw.db                            the database, unless --database names another
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lifecycle.parties import OperationsAuthority, Party, PartyError, Trust
+from lifecycle.roles import Role
+from lifecycle.store.engine import open_database
+from lifecycle.store.repository import Repository
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def default_home() -> Path:
+    """Where things are kept when nobody says otherwise."""
+    state = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "smgw"
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """One folder, and the database that belongs to it.
+
+    :ivar home: the folder; made, readable by its owner only, when something is first written.
+    :ivar database: SQLAlchemy URL, ``None`` for the SQLite file in the folder.
+    """
+
+    home: Path
+    database: str | None = None
+
+    @property
+    def database_url(self) -> str:
+        """The database's URL."""
+        return self.database or f"sqlite:///{self.home / 'smgw.db'}"
+
+    def authority(self) -> OperationsAuthority:
+        """The operations CA, created when it is first needed."""
+        self._make()
+        return OperationsAuthority.open(self.home / "ca")
+
+    def trust(self, authority: Path | None = None) -> Trust:
+        """The pinned CA: *authority* (PEM) where it is given, else the folder's own.
+
+        :raises PartyError: if there is none.
+        """
+        path = authority or self.home / "ca" / "ca.pem"
+        if not path.exists():
+            raise PartyError(
+                f"no operations CA to trust: {path} does not exist; name the record's CA certificate with --ca"
+            )
+        return Trust.load(path)
+
+    def party(self, role: Role, name: str, folder: Path | None = None) -> Party:
+        """A party of this workplace, enrolled when it is first needed."""
+        where = folder or self.home / "parties" / role.lower().replace("_", "-")
+        if not (where / "party.pem").exists():
+            self.authority().enrol(role, name).save(where)
+        return Party.load(where)
+
+    def keeper(self) -> Party:
+        """Who signs the heads of the chains kept here."""
+        return self.party(Role.KEEPER, "Record keeper", self.home / "keeper")
+
+    def repository(self, authority: Path | None = None) -> Repository:
+        """The records kept here. A new database is given its schema.
+
+        :raises lifecycle.store.errors.StoreError: if the database cannot be used.
+        :raises PartyError: if the operations CA cannot be read.
+        """
+        keeper = self.keeper()
+        return Repository(open_database(self.database_url), self.trust(authority), keeper)
+
+    def _make(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def workplace_options(command: F) -> F:
+    """The options ``--home`` and ``--database``, handed to the command as ``workplace``."""
+
+    def with_workplace(*args: Any, home: Path, database: str | None, **options: Any) -> Any:
+        return command(*args, workplace=Workplace(home, database), **options)
+
+    with_workplace.__name__ = command.__name__
+    with_workplace.__doc__ = command.__doc__
+    with_workplace.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  Click keeps parameters here until the command is built
+    decorated = click.option(
+        "--database",
+        envvar="SMGW_DATABASE",
+        metavar="URL",
+        help="sqlite:///FILE or postgresql://USER@HOST/NAME.  [default: smgw.db in --home]",
+    )(with_workplace)
+    decorated = click.option(
+        "--home",
+        envvar="SMGW_HOME",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=default_home,
+        show_default="$XDG_STATE_HOME/smgw",
+        help="Folder with the operations CA, keys and the database.",
+    )(decorated)
+    return decorated  # type: ignore[return-value]  a decorated command takes other arguments than it was written with
