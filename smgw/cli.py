@@ -21,7 +21,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
 class SectionedGroup(click.Group):
     """A group that loads a command when it is asked for and prints help by section."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  Click hands it over
         return [name for names in SECTIONS.values() for name in names]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

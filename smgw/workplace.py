@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -23,8 +24,6 @@ from lifecycle.parties import OperationsAuthority, Party, PartyError, Trust
 from lifecycle.roles import Role
 from lifecycle.store.engine import open_database
 from lifecycle.store.repository import Repository
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 def default_home() -> Path:
@@ -90,27 +89,24 @@ class Workplace:
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def workplace_options(command: F) -> F:
+def workplace_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options ``--home`` and ``--database``, handed to the command as ``workplace``."""
 
+    @wraps(command)
     def with_workplace(*args: Any, home: Path, database: str | None, **options: Any) -> Any:
         return command(*args, workplace=Workplace(home, database), **options)
 
-    with_workplace.__name__ = command.__name__
-    with_workplace.__doc__ = command.__doc__
-    with_workplace.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  Click keeps parameters here until the command is built
-    decorated = click.option(
+    with_database = click.option(
         "--database",
         envvar="SMGW_DATABASE",
         metavar="URL",
         help="sqlite:///FILE or postgresql://USER@HOST/NAME.  [default: smgw.db in --home]",
     )(with_workplace)
-    decorated = click.option(
+    return click.option(
         "--home",
         envvar="SMGW_HOME",
         type=click.Path(file_okay=False, path_type=Path),
         default=default_home,
         show_default="$XDG_STATE_HOME/smgw",
         help="Folder with the operations CA, keys and the database.",
-    )(decorated)
-    return decorated  # type: ignore[return-value]  a decorated command takes other arguments than it was written with
+    )(with_database)
