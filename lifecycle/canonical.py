@@ -40,8 +40,10 @@ def check_canonical(value: Any, depth: int = 0) -> None:
     if depth > _MAX_DEPTH:
         raise JournalError(f"nested deeper than {_MAX_DEPTH}")
     if isinstance(value, str):
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise JournalError("a text with half a surrogate pair")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise JournalError("a text with half a surrogate pair") from error
     elif isinstance(value, bool) or value is None:
         pass
     elif isinstance(value, int):
@@ -66,7 +68,7 @@ def format_time(time: datetime) -> str:
     """
     if time.tzinfo is None:
         raise JournalError("a time without a zone")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:

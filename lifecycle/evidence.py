@@ -100,8 +100,10 @@ class Evidence:
 
     def _with_faults(self, faults: Iterable[OpenFault], catalogue: Catalogue) -> Evidence:
         ordered = tuple(sorted(set(faults)))
-        kinds = mask({FAULT_KIND_OF[catalogue[fault.name].leads_to] for fault in ordered})
-        return Evidence(self.bits & _FACT_BITS | kinds, ordered)
+        bits = self.bits & _FACT_BITS
+        for fault in ordered:
+            bits |= BIT[FAULT_KIND_OF[catalogue[fault.name].leads_to]]
+        return Evidence(bits, ordered)
 
 
 NOTHING = Evidence()

@@ -47,12 +47,13 @@ class Head:
     @property
     def body(self) -> bytes:
         """What is signed."""
-        told = self.told()
-        del told["signature"]
-        return canonical(told)
+        return orjson.dumps(self._unsigned(), option=orjson.OPT_SORT_KEYS)  # its texts and integers need no check
 
     def told(self) -> dict[str, Any]:
         """The head as JSON."""
+        return {**self._unsigned(), "signature": encode_signature(self.signature)}
+
+    def _unsigned(self) -> dict[str, Any]:
         return {
             "format": "smgw-head/1",
             "gateway": self.gateway,
@@ -61,7 +62,6 @@ class Head:
             "counter": self.counter,
             "time": self.time,
             "certificate": self.certificate,
-            "signature": encode_signature(self.signature),
         }
 
 

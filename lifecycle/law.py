@@ -11,7 +11,7 @@ What the compiled rules hold is taken from :mod:`lifecycle.phases`; there is no 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import NamedTuple
 
@@ -71,6 +71,7 @@ class Permitted:
     :ivar advice: what the Anlage says of this way: recommended, not recommended, or neutral.
     :ivar met: ids of recommended conditions that hold.
     :ivar unmet: ids of recommended conditions that do not; lawful all the same, and recorded.
+    :ivar told: what the record tells of the transition; empty for what is none.
     """
 
     source: State
@@ -79,6 +80,7 @@ class Permitted:
     advice: Advice = Advice.NEUTRAL
     met: tuple[str, ...] = ()
     unmet: tuple[str, ...] = ()
+    told: Mapping[str, str | list[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def __bool__(self) -> bool:
         return True
@@ -122,14 +124,17 @@ def _compile(source: State, way: Exit) -> _Rule:
     answers = {}
     for chosen in product((False, True), repeat=len(recommended_terms)):
         bits = mask(term for term, present in zip(recommended_terms, chosen, strict=True) if present)
-        answers[bits] = Permitted(
-            source,
-            way.to,
-            way,
-            way.advice,
-            tuple(condition.id for condition in way.recommended if condition.holds(bits)),
-            tuple(condition.id for condition in way.recommended if not condition.holds(bits)),
-        )
+        met = [condition.id for condition in way.recommended if condition.holds(bits)]
+        unmet = [condition.id for condition in way.recommended if not condition.holds(bits)]
+        told: dict[str, str | list[str]] = {
+            "event": str(way.event),
+            "from": str(source),
+            "to": str(way.to),
+            "way": str(way.advice),
+            "recommended_met": met,
+            "recommended_unmet": unmet,
+        }
+        answers[bits] = Permitted(source, way.to, way, way.advice, tuple(met), tuple(unmet), told)
     return _Rule(
         way,
         required | forbidden,

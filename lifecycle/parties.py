@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -55,17 +55,17 @@ class Party:
     certificate: x509.Certificate
     actor: Actor
     _key: ec.EllipticCurvePrivateKey
+    certificate_der: bytes = field(init=False)
+    """The certificate, DER."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "certificate_der", self.certificate.public_bytes(serialization.Encoding.DER))
 
     def __repr__(self) -> str:
         return f"Party({self.actor!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a party's private key is not serialised")
-
-    @property
-    def certificate_der(self) -> bytes:
-        """The certificate, DER."""
-        return self.certificate.public_bytes(serialization.Encoding.DER)
 
     def sign(self, data: bytes) -> bytes:
         """ECDSA with SHA-256 over *data*, DER."""

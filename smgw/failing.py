@@ -13,10 +13,17 @@ from lifecycle.law import Unlawful
 from lifecycle.parties import PartyError
 from lifecycle.store.errors import StoreError
 
-EXIT_REFUSED = 1
-"""Something was asked that is refused, or a record was found broken."""
-EXIT_USAGE = 2
-"""The command could not do its work: wrong words, missing files, unreachable database."""
+
+class RefusedFailure(click.ClickException):
+    """Something was asked that is refused, or a record was found broken."""
+
+    exit_code = 1
+
+
+class UsageFailure(click.ClickException):
+    """The command could not do its work: wrong words, missing files, unreachable database."""
+
+    exit_code = 2
 
 
 @contextmanager
@@ -25,14 +32,8 @@ def clear_errors() -> Iterator[None]:
     try:
         yield
     except (Unlawful, Closed) as error:
-        raise _failure(str(error), EXIT_REFUSED) from error
+        raise RefusedFailure(str(error)) from error
     except (StoreError, PartyError, JournalError) as error:
-        raise _failure(str(error), EXIT_USAGE) from error
+        raise UsageFailure(str(error)) from error
     except OSError as error:
-        raise _failure(f"{error.filename or 'input or output'}: {error.strerror or error}", EXIT_USAGE) from error
-
-
-def _failure(message: str, code: int) -> click.ClickException:
-    failure = click.ClickException(message)
-    failure.exit_code = code
-    return failure
+        raise UsageFailure(f"{error.filename or 'input or output'}: {error.strerror or error}") from error

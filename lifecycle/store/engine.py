@@ -51,7 +51,7 @@ def _make_durable(connection: Any, _record: Any) -> None:
 def alembic_config(engine: Engine | None = None) -> Config:
     """Alembic's configuration, with the migrations of the installed package."""
     config = Config()
-    config.set_main_option("script_location", str(importlib.resources.files("migrations")))
+    config.set_main_option("script_location", str(importlib.resources.files("migrations")).replace("%", "%%"))
     config.attributes["engine"] = engine
     return config
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import decode_signature
 from lifecycle.chains import Break, BreakKind, Chain, read
 from lifecycle.head import Head, sign_head
-from lifecycle.journal import SignedEntry, genesis, read_entry
+from lifecycle.journal import Position, SignedEntry, genesis, read_entry, step_of
+from lifecycle.law import BEGINNING
 from lifecycle.replay import Verdict, replay
 from lifecycle.signatures import Progress
 from lifecycle.store.errors import BrokenChainError, ConflictError, ForkError, UnknownGatewayError
 from lifecycle.store.repository import Repository
-from lifecycle.store.rows import Kept, entry_row, gateway_columns, keep_certificate, read_kept
+from lifecycle.store.rows import FIRST_COUNTER, Kept, entry_row, gateway_row, keep_certificate, read_kept
 from lifecycle.store.schema import entries, gateways
 
 
@@ -48,6 +50,13 @@ def import_chain(repository: Repository, chain: Chain) -> tuple[int, Kept]:
     verdict = replay(chain, repository.trust, law=repository.law)
     if not verdict.ok:
         raise BrokenChainError(verdict)
+    try:
+        return _take(repository, chain)
+    except IntegrityError as error:
+        raise ConflictError(f"gateway {chain.gateway}: somebody wrote during the import; try again") from error
+
+
+def _take(repository: Repository, chain: Chain) -> tuple[int, Kept]:
     lines = list(_signed_entries(chain))
     keeper = repository.keeper
     with repository.engine.begin() as connection:
@@ -60,21 +69,33 @@ def import_chain(repository: Repository, chain: Chain) -> tuple[int, Kept]:
             _continues(repository, before, lines)
             if have >= len(lines):
                 return 0, before
-        counter = before.head.counter + 1 if before else 1
-        head = sign_head(chain.gateway, verdict.position, counter, repository.clock(), keeper)
+        counter = before.head.counter + 1 if before else FIRST_COUNTER
         for der in (*chain.certificates.values(), keeper.certificate_der):
             keep_certificate(connection, der)
-        columns = gateway_columns(verdict.standing, verdict.position, head)
         if before is None:
-            connection.execute(insert(gateways), {"id": chain.gateway, **columns})
-        else:
-            unchanged = (gateways.c.id == chain.gateway, gateways.c.sequence == have)
-            if connection.execute(update(gateways).where(*unchanged).values(**columns)).rowcount != 1:
-                raise ConflictError(f"gateway {chain.gateway}: somebody wrote during the import; try again")
-        new = lines[have:]
-        if new:
-            connection.execute(insert(entries), [entry_row(read_entry(line.body), line) for line in new])
-    return len(new), Kept(chain.gateway, verdict.standing, verdict.position, head)
+            first = sign_head(chain.gateway, genesis(chain.gateway), counter, repository.clock(), keeper)
+            connection.execute(insert(gateways), gateway_row(first))
+            counter += 1
+        rows = list(_rows(repository, chain.gateway, lines, have, counter))
+        if rows:
+            connection.execute(insert(entries), rows)
+        kept = read_kept(connection, chain.gateway, repository.law.catalogue)
+    return len(rows), kept
+
+
+def _rows(
+    repository: Repository, gateway: str, lines: list[SignedEntry], have: int, counter: int
+) -> Iterator[dict[str, object]]:
+    """Rows for the entries after the first *have*, each with where it leaves the gateway and a head of this keeper."""
+    standing = BEGINNING
+    for line in lines:
+        entry = read_entry(line.body)
+        standing = repository.law.advance(standing, step_of(entry))
+        if entry.sequence > have:
+            position = Position(entry.sequence, line.hash, entry.time)
+            head = sign_head(gateway, position, counter, repository.clock(), repository.keeper)
+            counter += 1
+            yield entry_row(entry, line, standing, head)
 
 
 def _continues(repository: Repository, before: Kept, lines: list[SignedEntry]) -> None:

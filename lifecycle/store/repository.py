@@ -1,8 +1,8 @@
 """The one repository: registers gateways, appends entries, moves chains. Nothing else writes the record.
 
 What is wanted: an entry that was acknowledged is never lost, none is half-written, and the stored state is always what
-the chain folds to. So entry, new state and signed head are one transaction; and of two who write at once exactly one
-wins, because the update of the gateway's row asks for the sequence that the decision was made on (optimistic lock).
+the chain folds to. So entry, new state and signed head are one row; and of two who write at once exactly one
+wins, because a place in a chain can be taken once (optimistic lock: the key of the row).
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import JournalError, format_time, parse_time
@@ -20,17 +20,20 @@ from lifecycle.chains import Chain
 from lifecycle.head import sign_head
 from lifecycle.journal import (
     Entry,
+    Json,
     Position,
     SignedEntry,
     check_gateway_id,
+    compose,
     genesis,
     payload_of,
     read_entry,
+    sign_entry,
     step_of,
 )
-from lifecycle.law import BEGINNING, LAW, Law, Move, Standing, in_words
+from lifecycle.law import BEGINNING, LAW, Law, Move, Permitted, Standing, Step, in_words
 from lifecycle.machine import Life, LifecycleMachine
-from lifecycle.parties import Clock, Party, PartyError, Trust, fingerprint_of, utc_now
+from lifecycle.parties import Clock, Credentials, Party, PartyError, Trust, fingerprint_of, utc_now
 from lifecycle.roles import Role
 from lifecycle.states import State
 from lifecycle.store.errors import (
@@ -41,11 +44,12 @@ from lifecycle.store.errors import (
     StoreError,
 )
 from lifecycle.store.rows import (
+    FIRST_COUNTER,
     Kept,
     command_row,
     digest,
     entry_row,
-    gateway_columns,
+    gateway_row,
     keep_certificate,
     read_kept,
 )
@@ -67,6 +71,20 @@ class Appended:
     entry: Entry
     kept: Kept
     repeated: bool
+
+
+_ENDS_REMEMBERED = 10_000
+_INSERT_ENTRY = insert(entries)
+_INSERT_COMMAND = insert(commands)
+_state_now = func.coalesce(
+    select(entries.c.state)
+    .where(entries.c.gateway == gateways.c.id)
+    .order_by(entries.c.sequence.desc())
+    .limit(1)
+    .scalar_subquery(),
+    str(BEGINNING.state),
+)
+"""The state of a gateway: as its last entry left it."""
 
 
 class Repository:
@@ -98,6 +116,7 @@ class Repository:
         self._tolerance = tolerance
         self._machine = LifecycleMachine(law)
         self._certificates_kept: set[str] = set()
+        self._ends: dict[str, Kept] = {}
 
     def register(self, gateway: str, *, by: str = "", key: str | None = None) -> Kept:
         """Begin the record of a gateway, in DEVELOPMENT.
@@ -106,14 +125,14 @@ class Repository:
         :raises GatewayExistsError: if there is one, unless the same command began it.
         """
         position = genesis(check_gateway_id(gateway))
-        head = sign_head(gateway, position, 1, self.clock(), self.keeper)
+        head = sign_head(gateway, position, FIRST_COUNTER, self.clock(), self.keeper)
         intent = digest({"register": gateway})
         with self.engine.begin() as connection:
             if key is not None and self._repeated(connection, by, key, intent) is not None:
                 return read_kept(connection, gateway, self.law.catalogue)
             try:
                 self._keep_certificates(connection, self.keeper.certificate_der)
-                connection.execute(insert(gateways), {"id": gateway, **gateway_columns(BEGINNING, position, head)})
+                connection.execute(insert(gateways), gateway_row(head))
                 if key is not None:
                     connection.execute(insert(commands), command_row(by, key, intent, gateway, 0))
             except IntegrityError as error:
@@ -139,42 +158,110 @@ class Repository:
         :raises UnknownGatewayError: if no record is kept of the gateway.
         """
         entry = self._verified(signed, certificate_der)
-        intent = digest({"gateway": entry.gateway, "kind": str(entry.kind), "payload": entry.payload})
-        with self.engine.connect() as connection:
-            if key is not None:
-                sequence = self._repeated(connection, entry.actor.certificate, key, intent)
-                if sequence is not None:
-                    return Appended(
-                        self._entry(connection, entry.gateway, sequence),
-                        read_kept(connection, entry.gateway, self.law.catalogue),
-                        repeated=True,
-                    )
-            before = read_kept(connection, entry.gateway, self.law.catalogue)
+        command: dict[str, object] | None = None
+        if key is not None:
+            intent = digest({"gateway": entry.gateway, "kind": str(entry.kind), "payload": entry.payload})
+            repeated = self._answered_before(entry, key, intent)
+            if repeated is not None:
+                return repeated
+            command = command_row(entry.actor.certificate, key, intent, entry.gateway, entry.sequence)
+        before = self._end_for(entry)
         if entry.sequence == before.position.sequence and signed.hash == before.position.hash:
             return Appended(entry, before, repeated=True)
         self._follows(entry, before)
-        standing = self._lawful(entry, before.standing)
+        decision, standing = self._lawful(_step_told(entry), before.standing)
+        _, expected = payload_of(_step_told(entry), decision, entry.payload.get("detail"))
+        if entry.payload != expected:
+            raise EntryRefusedError(f"the entry tells {entry.payload}; the law would have it tell {expected}")
+        return self._write(entry, signed, certificate_der, before, standing, command)
+
+    def act(self, gateway: str, party: Party, step: Step, *, detail: Mapping[str, Json] | None = None) -> Appended:
+        """Sign a step with the key of a party that is here, and put it on record.
+
+        For whoever works in the same process as the store: the gateway itself, a station with its own record. What was
+        signed a moment ago with a key at hand is not verified again; who may sign with it, and the law, are asked.
+
+        :raises lifecycle.law.Unlawful: if the law refuses the step.
+        :raises EntryRefusedError: if the party's certificate is not good now, or a clock was set back.
+        :raises ConflictError: if somebody else was first.
+        :raises UnknownGatewayError: if no record is kept of the gateway.
+        """
+        now = self.clock()
+        self._may_sign(party, now)
+        if step.actor != party.actor:
+            raise EntryRefusedError(f"the step is {in_words(step.actor)}'s, the key {in_words(party.actor)}'s")
+        before = self._ends.get(gateway) or self.kept(gateway)
+        decision, standing = self._lawful(step, before.standing)
+        kind, payload = payload_of(step, decision, detail)
+        body = compose(gateway, before.position, now, kind, payload, step.actor)
+        signed = sign_entry(body, party)
+        position = before.position
+        entry = Entry(gateway, position.sequence + 1, format_time(now), kind, payload, step.actor, position.hash)
+        self._follows(entry, before)
+        return self._write(entry, signed, party.certificate_der, before, standing, None)
+
+    def _may_sign(self, party: Party, now: datetime) -> None:
+        try:
+            credentials = self.trust.credentials(party.certificate_der)
+        except PartyError as error:
+            raise EntryRefusedError(f"the signer's certificate: {error}") from error
+        _valid_at(credentials, now)
+
+    def _write(
+        self,
+        entry: Entry,
+        signed: SignedEntry,
+        certificate_der: bytes,
+        before: Kept,
+        standing: Standing,
+        command: Mapping[str, object] | None,
+    ) -> Appended:
+        """Entry, new state and signed head, in one row; together with the command that it answers, one transaction."""
         position = Position(entry.sequence, signed.hash, entry.time)
         head = sign_head(entry.gateway, position, before.head.counter + 1, self.clock(), self.keeper)
+        kept = Kept(entry.gateway, standing, position, head)
         try:
             with self.engine.begin() as connection:
                 self._keep_certificates(connection, certificate_der, self.keeper.certificate_der)
-                changed = connection.execute(
-                    update(gateways)
-                    .where(gateways.c.id == entry.gateway, gateways.c.sequence == before.position.sequence)
-                    .where(gateways.c.hash == before.position.hash)
-                    .values(**gateway_columns(standing, position, head))
-                )
-                if changed.rowcount != 1:
-                    raise ConflictError(_lost_race(entry))
-                connection.execute(insert(entries), entry_row(entry, signed))
-                if key is not None:
-                    row = command_row(entry.actor.certificate, key, intent, entry.gateway, entry.sequence)
-                    connection.execute(insert(commands), row)
+                connection.execute(_INSERT_ENTRY, entry_row(entry, signed, standing, head))
+                if command is not None:
+                    connection.execute(_INSERT_COMMAND, command)
         except IntegrityError as error:
-            raise ConflictError(_lost_race(entry)) from error
-        self._certificates_kept |= {fingerprint_of(certificate_der), self.keeper.actor.certificate}
-        return Appended(entry, Kept(entry.gateway, standing, position, head), repeated=False)
+            self._ends.pop(entry.gateway, None)
+            raise ConflictError(
+                f"entry {entry.sequence} of {entry.gateway}: another was first; read the head, decide and sign again"
+            ) from error
+        except BaseException:  # whatever happened, what is in the database holds, and not what is remembered of it
+            self._ends.pop(entry.gateway, None)
+            raise
+        self._certificates_kept |= {entry.actor.certificate, self.keeper.actor.certificate}
+        self._remember(kept)
+        return Appended(entry, kept, repeated=False)
+
+    def _answered_before(self, entry: Entry, key: str, intent: str) -> Appended | None:
+        with self.engine.connect() as connection:
+            sequence = self._repeated(connection, entry.actor.certificate, key, intent)
+            if sequence is None:
+                return None
+            query = select(entries.c.body).where(entries.c.gateway == entry.gateway, entries.c.sequence == sequence)
+            body = bytes(connection.execute(query).scalar_one())
+            kept = read_kept(connection, entry.gateway, self.law.catalogue)
+        return Appended(read_entry(body), kept, repeated=True)
+
+    def _end_for(self, entry: Entry) -> Kept:
+        """The end of the chain that an entry is to follow: as remembered where it fits, else as the database has it.
+
+        What is remembered may be old, and then the place in the chain is taken and the database says so.
+        """
+        remembered = self._ends.get(entry.gateway)
+        if remembered is not None and remembered.position.hash == entry.previous:
+            return remembered
+        return self.kept(entry.gateway)
+
+    def _remember(self, kept: Kept) -> None:
+        if len(self._ends) >= _ENDS_REMEMBERED:
+            self._ends.pop(next(iter(self._ends)), None)
+        self._ends[kept.gateway] = kept
 
     def _verified(self, signed: SignedEntry, certificate_der: bytes) -> Entry:
         """An entry whose bytes, hash, signature and signer belong together."""
@@ -193,11 +280,7 @@ class Repository:
                 f"the entry says {in_words(entry.actor)} {entry.actor.name!r}, "
                 f"its certificate {in_words(credentials.actor)} {credentials.actor.name!r}"
             )
-        if not credentials.not_before <= time <= credentials.not_after:
-            raise EntryRefusedError(
-                f"the certificate of {entry.actor.name!r} is valid from {credentials.not_before} "
-                f"to {credentials.not_after}, not at {entry.time}"
-            )
+        _valid_at(credentials, time)
         if not credentials.verifies(signed.signature, signed.body):
             raise EntryRefusedError(f"the signature of {entry.actor.name!r} does not fit the entry")
         if abs(time - self.clock()) > self._tolerance:
@@ -218,20 +301,13 @@ class Repository:
         if entry.time < end.time:
             raise EntryRefusedError(f"signed at {entry.time}, before the last entry ({end.time}): a clock was set back")
 
-    def _lawful(self, entry: Entry, standing: Standing) -> Standing:
-        """Where the gateway stands after a lawful entry; the live machine makes the transitions."""
-        try:
-            step = step_of(entry)
-        except JournalError as error:
-            raise EntryRefusedError(f"no {entry.kind}: {error}") from error
-        if not isinstance(step, Move):
-            return self.law.advance(standing, step)
-        life = Life(standing.state, standing.evidence)
-        decision = self._machine.fire(life, step.event, step.actor)
-        _, expected = payload_of(step, decision, entry.payload.get("detail"))
-        if entry.payload != expected:
-            raise EntryRefusedError(f"the entry tells {entry.payload}; the law would have it tell {expected}")
-        return Standing(life.state, standing.evidence)
+    def _lawful(self, step: Step, standing: Standing) -> tuple[Permitted, Standing]:
+        """What the law permits, and where it leads; the live machine makes the transitions."""
+        if isinstance(step, Move):
+            life = Life(standing.state, standing.evidence)
+            return self._machine.fire(life, step.event, step.actor), Standing(life.state, standing.evidence)
+        after = self.law.advance(standing, step)
+        return Permitted(standing.state, after.state), after
 
     def entries(self, gateway: str, *, after: int = 0, limit: int | None = None) -> list[SignedEntry]:
         """Entries of a chain in order, those with a sequence above *after*."""
@@ -278,19 +354,16 @@ class Repository:
         """Identifications of the gateways kept, in order."""
         query = select(gateways.c.id).where(gateways.c.id > after).order_by(gateways.c.id).limit(limit)
         if state is not None:
-            query = query.where(gateways.c.state == str(state))
+            query = query.where(_state_now == str(state))
         with self.engine.connect() as connection:
             return list(connection.execute(query).scalars())
 
     def counts(self) -> Mapping[State, int]:
         """How many gateways are in each state; states without any are left out."""
-        query = select(gateways.c.state, func.count()).group_by(gateways.c.state)
+        each = select(_state_now.label("state")).select_from(gateways).subquery()
+        query = select(each.c.state, func.count()).group_by(each.c.state)
         with self.engine.connect() as connection:
             return {State(state): count for state, count in connection.execute(query)}
-
-    def _entry(self, connection: Connection, gateway: str, sequence: int) -> Entry:
-        query = select(entries.c.body).where(entries.c.gateway == gateway, entries.c.sequence == sequence)
-        return read_entry(bytes(connection.execute(query).scalar_one()))
 
     @staticmethod
     def _repeated(connection: Connection, certificate: str, key: str, intent: str) -> int | None:
@@ -309,5 +382,16 @@ class Repository:
                 keep_certificate(connection, der)
 
 
-def _lost_race(entry: Entry) -> str:
-    return f"entry {entry.sequence} of {entry.gateway}: another entry was first; read the head, decide and sign again"
+def _step_told(entry: Entry) -> Step:
+    try:
+        return step_of(entry)
+    except JournalError as error:
+        raise EntryRefusedError(f"no {entry.kind}: {error}") from error
+
+
+def _valid_at(credentials: Credentials, time: datetime) -> None:
+    if not credentials.not_before <= time <= credentials.not_after:
+        raise EntryRefusedError(
+            f"the certificate of {credentials.actor.name!r} is valid from {credentials.not_before} "
+            f"to {credentials.not_after}, not at {time}"
+        )

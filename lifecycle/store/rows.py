@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import canonical
@@ -15,12 +16,15 @@ from lifecycle.evidence import Evidence, OpenFault
 from lifecycle.facts import Fact
 from lifecycle.faults import Catalogue
 from lifecycle.head import Head
-from lifecycle.journal import Entry, Position, SignedEntry
-from lifecycle.law import Standing
+from lifecycle.journal import Entry, Position, SignedEntry, genesis
+from lifecycle.law import BEGINNING, Standing
 from lifecycle.parties import fingerprint_of
 from lifecycle.states import State
 from lifecycle.store.errors import UnknownGatewayError
-from lifecycle.store.schema import certificates, gateways
+from lifecycle.store.schema import certificates, entries, gateways
+
+FIRST_COUNTER = 1
+"""Counter of the head that is signed before any entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +43,44 @@ class Kept:
     head: Head
 
 
+_LAST_ENTRY = (
+    select(entries).where(entries.c.gateway == bindparam("gateway")).order_by(entries.c.sequence.desc()).limit(1)
+)
+_GATEWAY = select(gateways).where(gateways.c.id == bindparam("gateway"))
+
+
 def read_kept(connection: Connection, gateway: str, catalogue: Catalogue) -> Kept:
     """What is kept of a gateway.
 
     :raises UnknownGatewayError: if nothing is.
     """
-    row = connection.execute(select(gateways).where(gateways.c.id == gateway)).one_or_none()
-    if row is None:
-        raise UnknownGatewayError(f"no record is kept of gateway {gateway}")
+    row = connection.execute(_LAST_ENTRY, {"gateway": gateway}).one_or_none()
+    if row is not None:
+        position = Position(row.sequence, row.hash, row.time)
+        counter, standing = row.head_counter, Standing(State(row.state), _evidence(row.evidence, catalogue))
+    else:
+        row = connection.execute(_GATEWAY, {"gateway": gateway}).one_or_none()
+        if row is None:
+            raise UnknownGatewayError(f"no record is kept of gateway {gateway}")
+        position, counter, standing = genesis(gateway), FIRST_COUNTER, BEGINNING
     head = Head(
         gateway,
-        row.sequence,
-        row.hash,
-        row.head_counter,
+        position.sequence,
+        position.hash,
+        counter,
         row.head_time,
         row.head_certificate,
         bytes(row.head_signature),
     )
-    told = orjson.loads(row.evidence)
+    return Kept(gateway, standing, position, head)
+
+
+def _evidence(text: str, catalogue: Catalogue) -> Evidence:
+    told = orjson.loads(text)
     evidence = Evidence.of(*(Fact(name) for name in told["facts"]))
     for name, subject in told["faults"]:
         evidence = evidence.with_fault(OpenFault(name, subject), catalogue)
-    return Kept(gateway, Standing(State(row.state), evidence), Position(row.sequence, row.hash, row.time), head)
+    return evidence
 
 
 def keep_certificate(connection: Connection, der: bytes) -> None:
@@ -76,33 +96,37 @@ def keep_certificate(connection: Connection, der: bytes) -> None:
         return  # somebody else was first with the same certificate
 
 
-def gateway_columns(standing: Standing, position: Position, head: Head) -> dict[str, Any]:
-    """Everything in a gateway's row but its identification."""
-    evidence = {
-        "facts": sorted(standing.evidence.facts),
-        "faults": [[fault.name, fault.subject] for fault in standing.evidence.faults],
-    }
+@lru_cache(maxsize=1024)
+def _evidence_text(evidence: Evidence) -> str:
+    faults = [[fault.name, fault.subject] for fault in evidence.faults]
+    return canonical({"facts": sorted(evidence.facts), "faults": faults}).decode()
+
+
+def gateway_row(head: Head) -> dict[str, Any]:
+    """The row of a gateway whose record begins."""
     return {
-        "state": str(standing.state),
-        "evidence": canonical(evidence).decode(),
-        "sequence": position.sequence,
-        "hash": position.hash,
-        "time": position.time,
-        "head_counter": head.counter,
+        "id": head.gateway,
         "head_time": head.time,
         "head_certificate": head.certificate,
         "head_signature": head.signature,
     }
 
 
-def entry_row(entry: Entry, signed: SignedEntry) -> dict[str, Any]:
-    """A row of the chain."""
+def entry_row(entry: Entry, signed: SignedEntry, standing: Standing, head: Head) -> dict[str, Any]:
+    """A row of the chain: the entry, and where it leaves the gateway."""
     return {
         "gateway": entry.gateway,
         "sequence": entry.sequence,
+        "time": entry.time,
         "body": signed.body,
         "hash": signed.hash,
         "signature": signed.signature,
+        "state": str(standing.state),
+        "evidence": _evidence_text(standing.evidence),
+        "head_counter": head.counter,
+        "head_time": head.time,
+        "head_certificate": head.certificate,
+        "head_signature": head.signature,
     }
 
 

@@ -1,4 +1,8 @@
-"""The tables of the record. :mod:`migrations` makes them; a test proves that the two do not drift apart."""
+"""The tables of the record. :mod:`migrations` makes them; a test proves that the two do not drift apart.
+
+In SQLite chains and gateways are stored in the order of their keys, with no row id beside it: a transition then writes
+one page, and what it costs is the wait for the disk.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
-    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -34,31 +37,37 @@ gateways = Table(
     "gateways",
     metadata,
     Column("id", String(GATEWAY_ID_LENGTH), nullable=False),
-    Column("state", String(40), nullable=False),
-    Column("evidence", Text, nullable=False, comment="JSON: facts and open faults, what the chain folds to"),
-    Column("sequence", Integer, nullable=False, comment="of the last entry; the optimistic lock"),
-    Column("hash", String(HASH_LENGTH), nullable=False, comment="of the last entry, or of the genesis"),
-    Column("time", String(TIME_LENGTH), nullable=False, comment="of the last entry; empty before the first"),
-    Column("head_counter", BigInteger, nullable=False),
-    Column("head_time", String(TIME_LENGTH), nullable=False),
+    Column("head_time", String(TIME_LENGTH), nullable=False, comment="when the record was begun"),
     Column("head_certificate", String(HASH_LENGTH), nullable=False),
-    Column("head_signature", LargeBinary, nullable=False),
+    Column("head_signature", LargeBinary, nullable=False, comment="the keeper's, over the head before any entry"),
     PrimaryKeyConstraint("id"),
-    Index(None, "state"),
+    sqlite_with_rowid=False,
 )
-"""One row a gateway: where its chain ends, what it folds to, and the signed head."""
+"""Whose records are kept here."""
 
 entries = Table(
     "entries",
     metadata,
     Column("gateway", String(GATEWAY_ID_LENGTH), ForeignKey("gateways.id"), nullable=False),
     Column("sequence", Integer, nullable=False),
+    Column("time", String(TIME_LENGTH), nullable=False),
     Column("body", LargeBinary, nullable=False, comment="canonical bytes, RFC 8785"),
     Column("hash", String(HASH_LENGTH), nullable=False),
     Column("signature", LargeBinary, nullable=False, comment="ECDSA P-256 with SHA-256, DER"),
+    Column("state", String(40), nullable=False, comment="of the gateway, after this entry"),
+    Column("evidence", Text, nullable=False, comment="JSON: facts and open faults, after this entry"),
+    Column("head_counter", BigInteger, nullable=False),
+    Column("head_time", String(TIME_LENGTH), nullable=False, comment="when the keeper took the entry"),
+    Column("head_certificate", String(HASH_LENGTH), nullable=False),
+    Column("head_signature", LargeBinary, nullable=False, comment="the keeper's, over the head at this entry"),
     PrimaryKeyConstraint("gateway", "sequence"),
+    sqlite_with_rowid=False,
 )
-"""The chains. Rows are added, never changed."""
+"""The chains, and where each entry leaves its gateway. Rows are added, never changed.
+
+Entry, new state and signed head are one row, so that none can be there without the others; and its key is the
+optimistic lock, for a place in a chain can be taken once.
+"""
 
 certificates = Table(
     "certificates",

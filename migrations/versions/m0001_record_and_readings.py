@@ -25,22 +25,14 @@ def upgrade() -> None:
     op.create_table(
         "gateways",
         sa.Column("id", sa.String(length=14), nullable=False),
-        sa.Column("state", sa.String(length=40), nullable=False),
-        sa.Column(
-            "evidence", sa.Text(), nullable=False, comment="JSON: facts and open faults, what the chain folds to"
-        ),
-        sa.Column("sequence", sa.Integer(), nullable=False, comment="of the last entry; the optimistic lock"),
-        sa.Column("hash", sa.String(length=64), nullable=False, comment="of the last entry, or of the genesis"),
-        sa.Column("time", sa.String(length=27), nullable=False, comment="of the last entry; empty before the first"),
-        sa.Column("head_counter", sa.BigInteger(), nullable=False),
-        sa.Column("head_time", sa.String(length=27), nullable=False),
+        sa.Column("head_time", sa.String(length=27), nullable=False, comment="when the record was begun"),
         sa.Column("head_certificate", sa.String(length=64), nullable=False),
-        sa.Column("head_signature", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "head_signature", sa.LargeBinary(), nullable=False, comment="the keeper's, over the head before any entry"
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateways")),
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("gateways", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_gateways_state"), ["state"], unique=False)
-
     op.create_table(
         "readers",
         sa.Column("token_hash", sa.String(length=64), nullable=False, comment="SHA-256 of a bearer token (RFC 6750)"),
@@ -64,11 +56,21 @@ def upgrade() -> None:
         "entries",
         sa.Column("gateway", sa.String(length=14), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("time", sa.String(length=27), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False, comment="canonical bytes, RFC 8785"),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False, comment="ECDSA P-256 with SHA-256, DER"),
+        sa.Column("state", sa.String(length=40), nullable=False, comment="of the gateway, after this entry"),
+        sa.Column("evidence", sa.Text(), nullable=False, comment="JSON: facts and open faults, after this entry"),
+        sa.Column("head_counter", sa.BigInteger(), nullable=False),
+        sa.Column("head_time", sa.String(length=27), nullable=False, comment="when the keeper took the entry"),
+        sa.Column("head_certificate", sa.String(length=64), nullable=False),
+        sa.Column(
+            "head_signature", sa.LargeBinary(), nullable=False, comment="the keeper's, over the head at this entry"
+        ),
         sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_entries_gateway")),
         sa.PrimaryKeyConstraint("gateway", "sequence", name=op.f("pk_entries")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "readings",
@@ -97,7 +99,6 @@ def upgrade() -> None:
         )
 
 
-
 def downgrade() -> None:
     """Take back."""
     with op.batch_alter_table("readings", schema=None) as batch_op:
@@ -107,8 +108,5 @@ def downgrade() -> None:
     op.drop_table("entries")
     op.drop_table("commands")
     op.drop_table("readers")
-    with op.batch_alter_table("gateways", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_gateways_state"))
-
     op.drop_table("gateways")
     op.drop_table("certificates")
