@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
 import click
@@ -77,11 +77,12 @@ def _json_line(number: int, event: SmlFrame | Skipped) -> str:
     from gateway.lmn.sml import Skipped
 
     error: str | None
+    readings: Sequence[Reading]
     if isinstance(event, Skipped):
         error = f"skipped {event.end - event.offset} bytes: {event.reason}"
-        server_id, readings = None, list[Reading]()
+        server_id, readings = None, ()
     else:
-        error, server_id, readings = event.error, event.server_id, list(event.readings)
+        error, server_id, readings = event.error, event.server_id, event.readings
     return json.dumps(
         {
             "frame": number,

@@ -1,0 +1,1 @@
+"""Tests, laid out as the packages are; what they share is in ``tests.support``."""
