@@ -1,0 +1,27 @@
+"""Fixtures and settings that every test can rely on; what they are made of is in ``tests.support``."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from tests.support.browser import browser, phone
+from tests.support.campaign import SCALE_VARIABLE, CampaignPlugin, campaign
+from tests.support.postgres import database_url, postgresql_server, postgresql_url
+
+__all__ = ["browser", "campaign", "database_url", "phone", "postgresql_server", "postgresql_url"]
+
+# A test run says the same twice: the same examples each time, and nothing that depends on how busy the machine is.
+settings.register_profile(
+    "deterministic", derandomize=True, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+# A campaign looks where nobody has looked yet, and prints what brings a failure back.
+settings.register_profile("campaign", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("campaign" if os.environ.get(SCALE_VARIABLE) else "deterministic")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let campaigns report, in this process or across the workers of xdist."""
+    config.pluginmanager.register(CampaignPlugin(config), "smgw-campaign")
