@@ -18,7 +18,6 @@ MAX_WORKERS ?= 4
 ARGS ?=
 EXIT ?=
 LIFE ?=
-SERVE ?=
 
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n auto --maxprocesses $(MAX_WORKERS) --dist worksteal --benchmark-disable
@@ -32,7 +31,7 @@ help: ## List these targets
 		printf '  make %-11s %s\n' "$$target" "$$text"; done
 	@echo
 	@echo "  make run EXIT=1         the life only, then end"
-	@echo "  make run LIFE='...'     options for smgw life; SERVE='...' those for smgw serve"
+	@echo "  make run LIFE='...'     options for smgw life, such as LIFE='--port 8080'"
 	@echo "  make test ARGS='...'    options for pytest, such as ARGS='-k law'; the same for campaign and bench"
 
 $(RUN): pyproject.toml constraints.txt tools/setup.sh
@@ -45,12 +44,7 @@ $(DEV): pyproject.toml constraints.txt tools/setup.sh
 	@touch $(RUN) $@
 
 run: $(RUN) ## Install, live a gateway's whole life, then serve its record (EXIT=1: end instead)
-ifneq ($(filter-out 0 no false,$(EXIT)),)
-	@$(BIN)/smgw life --exit $(LIFE)
-else
-	@$(BIN)/smgw life $(LIFE)
-	@$(BIN)/smgw serve --dev $(SERVE)
-endif
+	@$(BIN)/smgw life $(if $(filter-out 0 no false,$(EXIT)),--exit) $(LIFE)
 
 test: $(DEV) debian ## Install and run every test (campaigns at a tenth of their counts)
 	@$(PYTEST) $(PARALLEL) $(ARGS)

@@ -33,7 +33,7 @@ class Reason:
     :ivar condition: the condition that fails, by its id.
     :ivar needed: what would have been needed.
     :ivar found: what was found instead.
-    :ivar chapter: chapter of the Anlage.
+    :ivar chapter: chapter of the Anlage, or another source in words.
     """
 
     condition: str
@@ -42,7 +42,8 @@ class Reason:
     chapter: str
 
     def __str__(self) -> str:
-        return f"{self.condition} (ch. {self.chapter}): needs {self.needed}; found {self.found}"
+        where = f"ch. {self.chapter}" if self.chapter[:1].isdigit() else self.chapter
+        return f"{self.condition} ({where}): needs {self.needed}; found {self.found}"
 
 
 @dataclass(frozen=True, slots=True)

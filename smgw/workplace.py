@@ -50,7 +50,7 @@ class Workplace:
 
     def authority(self) -> OperationsAuthority:
         """The operations CA, created when it is first needed."""
-        self._make()
+        self.make()
         return OperationsAuthority.open(self.home / "ca")
 
     def trust(self, authority: Path | None = None) -> Trust:
@@ -85,7 +85,8 @@ class Workplace:
         keeper = self.keeper()
         return Repository(open_database(self.database_url), self.trust(authority), keeper)
 
-    def _make(self) -> None:
+    def make(self) -> None:
+        """Make the folder, readable by its owner only."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
 
 from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
@@ -26,12 +28,17 @@ def replay_kept(
     gateway: str,
     *,
     head: Head | None = None,
+    head_certificates: Mapping[str, bytes] = MappingProxyType({}),
     until: int | datetime | None = None,
     progress: Progress | None = None,
 ) -> Verdict:
-    """Replay a chain as kept, and compare the stored state with what it folds to. Options as :func:`replay`."""
+    """Replay a chain as kept, and compare the stored state with what it folds to. Options as :func:`replay`.
+
+    :param head_certificates: certificates (DER, by fingerprint) that came with *head*.
+    """
     kept = repository.kept(gateway)
     chain = repository.chain(gateway)
+    chain = replace(chain, certificates={**chain.certificates, **head_certificates})
     verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
     if verdict.ok and until is None and kept.standing != verdict.standing:
         reason = f"stored is {kept.standing.state}, the record folds to {verdict.standing.state} or to other evidence"
