@@ -250,11 +250,13 @@ FACTS: dict[Fact, FactDescription] = {
         [State.OPERATION, State.IRREVERSIBLE_FAULT, State.OUTAGE],
     ),
     Fact.MODULE_TERMINATED: _fact(
+        # Chapters 11 and 16 speak of it; chapter 15 leaves the GWA whatever the fault does not affect, so it can happen
+        # there too, and what can happen must find its place in the record.
         "the GWA has terminated the module",
         "SM terminiert",
-        "11, 16",
+        "11, 15, 16",
         [Role.GWA],
-        [State.OPERATION, State.IRREVERSIBLE_FAULT],
+        [State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT],
         shuts=list(Interface),
     ),
     Fact.REMOVAL_COMPLETE: _fact(

@@ -24,7 +24,7 @@ from lifecycle.head import Head
 from lifecycle.journal import Entry, Kind, Position, entry_of, genesis, is_canonical, step_of
 from lifecycle.law import BEGINNING, LAW, Law, Move, Refused, Standing, Unlawful
 from lifecycle.parties import Credentials, PartyError, Trust
-from lifecycle.roles import Actor, Role
+from lifecycle.roles import Actor, Role, may_sign_for
 from lifecycle.signatures import Progress, Signed, first_wrong_signature
 
 
@@ -177,6 +177,9 @@ class _FirstPass:
             return Break(entry.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
         if entry.actor is not credentials.actor and entry.actor != credentials.actor:
             reason = f"the entry says {_named(entry.actor)}, its certificate {_named(credentials.actor)}"
+            return Break(entry.sequence, BreakKind.WRONG_ROLE, reason)
+        if not may_sign_for(entry.actor, entry.gateway):
+            reason = f"{_named(entry.actor)} signs in the record of another gateway"
             return Break(entry.sequence, BreakKind.WRONG_ROLE, reason)
         self.to_verify.append(Signed(credentials, found.signature, found.body))
         return None

@@ -157,3 +157,8 @@ def may_act_for(role: Role, on_behalf_of: Role | None) -> bool:
     if fixed is not None:
         return on_behalf_of is fixed
     return on_behalf_of is None or (on_behalf_of is role and role in MAY_BE_REPRESENTED)
+
+
+def may_sign_for(actor: Actor, gateway: str) -> bool:
+    """Whether an actor may stand in the record of this gateway: a gateway only in its own."""
+    return actor.role is not Role.GATEWAY or actor.name == gateway

@@ -21,6 +21,10 @@ class GatewayExistsError(StoreError):
     """A record is kept of this gateway already."""
 
 
+class UnreadableStateError(StoreError):
+    """The stored state of a gateway makes no sense: somebody else has written to the database."""
+
+
 class ConflictError(StoreError):
     """Somebody else was first: the entry does not follow the end of the chain any more."""
 

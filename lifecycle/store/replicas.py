@@ -17,7 +17,7 @@ from lifecycle.journal import Position, SignedEntry, genesis, read_entry, step_o
 from lifecycle.law import BEGINNING
 from lifecycle.replay import Verdict, replay
 from lifecycle.signatures import Progress
-from lifecycle.store.errors import BrokenChainError, ConflictError, ForkError, UnknownGatewayError
+from lifecycle.store.errors import BrokenChainError, ConflictError, ForkError, UnknownGatewayError, UnreadableStateError
 from lifecycle.store.repository import Repository
 from lifecycle.store.rows import FIRST_COUNTER, Kept, entry_row, gateway_row, keep_certificate, read_kept
 from lifecycle.store.schema import entries, gateways
@@ -36,15 +36,23 @@ def replay_kept(
 
     :param head_certificates: certificates (DER, by fingerprint) that came with *head*.
     """
-    kept = repository.kept(gateway)
     chain = repository.chain(gateway)
     chain = replace(chain, certificates={**chain.certificates, **head_certificates})
     verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
-    if verdict.ok and until is None and kept.standing != verdict.standing:
-        reason = f"stored is {kept.standing.state}, the record folds to {verdict.standing.state} or to other evidence"
-        broken = Break(verdict.position.sequence, BreakKind.STATE_DIFFERS, reason)
-        return Verdict(verdict.gateway, verdict.entries, verdict.standing, verdict.position, broken)
+    if not verdict.ok or until is not None:
+        return verdict
+    try:
+        stored = repository.kept(gateway).standing
+    except UnreadableStateError as error:
+        return _differs(verdict, str(error))
+    if stored != verdict.standing:
+        told = f"{verdict.standing.state}" if stored.state is not verdict.standing.state else "other evidence"
+        return _differs(verdict, f"stored is {stored.state}, the record folds to {told}")
     return verdict
+
+
+def _differs(verdict: Verdict, reason: str) -> Verdict:
+    return replace(verdict, broken=Break(verdict.position.sequence, BreakKind.STATE_DIFFERS, reason))
 
 
 def import_chain(repository: Repository, chain: Chain) -> tuple[int, Kept]:

@@ -34,7 +34,7 @@ from lifecycle.journal import (
 from lifecycle.law import BEGINNING, LAW, Law, Move, Permitted, Standing, Step, in_words
 from lifecycle.machine import Life, LifecycleMachine
 from lifecycle.parties import Clock, Credentials, Party, PartyError, Trust, fingerprint_of, utc_now
-from lifecycle.roles import Role
+from lifecycle.roles import Actor, Role, may_sign_for
 from lifecycle.states import State
 from lifecycle.store.errors import (
     ConflictError,
@@ -46,11 +46,13 @@ from lifecycle.store.errors import (
 from lifecycle.store.rows import (
     FIRST_COUNTER,
     Kept,
+    as_bytes,
     command_row,
     digest,
     entry_row,
     gateway_row,
     keep_certificate,
+    read_head,
     read_kept,
 )
 from lifecycle.store.schema import certificates, commands, entries, gateways
@@ -143,6 +145,7 @@ class Repository:
         """What is kept of a gateway.
 
         :raises UnknownGatewayError: if nothing is.
+        :raises UnreadableStateError: if what is stored makes no sense.
         """
         with self.engine.connect() as connection:
             return read_kept(connection, gateway, self.law.catalogue)
@@ -188,6 +191,7 @@ class Repository:
         """
         now = self.clock()
         self._may_sign(party, now)
+        _may_sign_here(party.actor, gateway)
         if step.actor != party.actor:
             raise EntryRefusedError(f"the step is {in_words(step.actor)}'s, the key {in_words(party.actor)}'s")
         before = self._ends.get(gateway) or self.kept(gateway)
@@ -280,6 +284,7 @@ class Repository:
                 f"the entry says {in_words(entry.actor)} {entry.actor.name!r}, "
                 f"its certificate {in_words(credentials.actor)} {credentials.actor.name!r}"
             )
+        _may_sign_here(credentials.actor, entry.gateway)
         _valid_at(credentials, time)
         if not credentials.verifies(signed.signature, signed.body):
             raise EntryRefusedError(f"the signature of {entry.actor.name!r} does not fit the entry")
@@ -319,7 +324,7 @@ class Repository:
         )
         with self.engine.connect() as connection:
             return [
-                SignedEntry(bytes(body), digest, bytes(signature))
+                SignedEntry(as_bytes(body), str(digest), as_bytes(signature))
                 for body, digest, signature in connection.execute(query)
             ]
 
@@ -340,7 +345,8 @@ class Repository:
 
         :raises UnknownGatewayError: if no record is kept of the gateway.
         """
-        head = self.kept(gateway).head
+        with self.engine.connect() as connection:
+            head = read_head(connection, gateway)
         lines = self.entries(gateway)
         used = {head.certificate}
         for line in lines:
@@ -387,6 +393,13 @@ def _step_told(entry: Entry) -> Step:
         return step_of(entry)
     except JournalError as error:
         raise EntryRefusedError(f"no {entry.kind}: {error}") from error
+
+
+def _may_sign_here(actor: Actor, gateway: str) -> None:
+    if not may_sign_for(actor, gateway):
+        raise EntryRefusedError(
+            f"the key of gateway {actor.name!r} signs in its own record only, not in that of {gateway}"
+        )
 
 
 def _valid_at(credentials: Credentials, time: datetime) -> None:

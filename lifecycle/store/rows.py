@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import canonical
@@ -20,7 +20,7 @@ from lifecycle.journal import Entry, Position, SignedEntry, genesis
 from lifecycle.law import BEGINNING, Standing
 from lifecycle.parties import fingerprint_of
 from lifecycle.states import State
-from lifecycle.store.errors import UnknownGatewayError
+from lifecycle.store.errors import UnknownGatewayError, UnreadableStateError
 from lifecycle.store.schema import certificates, entries, gateways
 
 FIRST_COUNTER = 1
@@ -53,26 +53,55 @@ def read_kept(connection: Connection, gateway: str, catalogue: Catalogue) -> Kep
     """What is kept of a gateway.
 
     :raises UnknownGatewayError: if nothing is.
+    :raises UnreadableStateError: if what is stored makes no sense.
     """
+    row, position, counter = _last_row(connection, gateway)
+    standing = BEGINNING
+    if position.sequence:
+        try:
+            standing = Standing(State(row.state), _evidence(row.evidence, catalogue))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnreadableStateError(f"the stored state of gateway {gateway} makes no sense: {error}") from error
+    return Kept(gateway, standing, position, _head(row, gateway, position, counter))
+
+
+def read_head(connection: Connection, gateway: str) -> Head:
+    """The signed head as stored, whatever the state beside it says.
+
+    :raises UnknownGatewayError: if no record is kept of the gateway.
+    """
+    row, position, counter = _last_row(connection, gateway)
+    return _head(row, gateway, position, counter)
+
+
+def _last_row(connection: Connection, gateway: str) -> tuple[Row[Any], Position, int]:
+    """The last entry's row and where the chain ends; before any entry, the gateway's row and its genesis."""
     row = connection.execute(_LAST_ENTRY, {"gateway": gateway}).one_or_none()
     if row is not None:
-        position = Position(row.sequence, row.hash, row.time)
-        counter, standing = row.head_counter, Standing(State(row.state), _evidence(row.evidence, catalogue))
-    else:
-        row = connection.execute(_GATEWAY, {"gateway": gateway}).one_or_none()
-        if row is None:
-            raise UnknownGatewayError(f"no record is kept of gateway {gateway}")
-        position, counter, standing = genesis(gateway), FIRST_COUNTER, BEGINNING
-    head = Head(
+        return row, Position(row.sequence, row.hash, row.time), row.head_counter
+    row = connection.execute(_GATEWAY, {"gateway": gateway}).one_or_none()
+    if row is None:
+        raise UnknownGatewayError(f"no record is kept of gateway {gateway}")
+    return row, genesis(gateway), FIRST_COUNTER
+
+
+def _head(row: Row[Any], gateway: str, position: Position, counter: int) -> Head:
+    return Head(
         gateway,
         position.sequence,
         position.hash,
         counter,
         row.head_time,
         row.head_certificate,
-        bytes(row.head_signature),
+        as_bytes(row.head_signature),
     )
-    return Kept(gateway, standing, position, head)
+
+
+def as_bytes(stored: object) -> bytes:
+    """A binary column as stored. SQLite keeps whatever somebody else wrote there; replay says what is wrong with it."""
+    if isinstance(stored, str):
+        return stored.encode("utf-8", "surrogateescape")
+    return bytes(stored) if isinstance(stored, (bytes, bytearray, memoryview)) else b""
 
 
 def _evidence(text: str, catalogue: Catalogue) -> Evidence:
