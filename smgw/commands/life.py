@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,20 @@ def _serve(workplace: Workplace, port: int) -> None:
         click.echo(f"A second gateway, {sister}, has been brought into OPERATION for you to look at.")
     from smgw.commands.serve import command as serve
 
+    if not _is_free(port):
+        click.echo(f"Port {port} is taken; the cockpit takes a free one.")
+        port = 0
     click.get_current_context().invoke(serve, port=port, dev=True, home=workplace.home, database=workplace.database)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _read(capture: Path | None) -> bytes | None:
