@@ -78,7 +78,7 @@ class Gateway:
         except Exception as error:  # whatever the reason, a state that cannot be read opens nothing
             _log.error("state unreadable, gateway shut", gateway=self.id, error=str(error))
             return shut_gate(Shut.STATE_UNREADABLE)
-        return gate_for(standing.state, standing.evidence)
+        return gate_for(standing.state, standing.evidence, self._repository.law)
 
     def act(self, party: Party, step: Step, *, detail: Mapping[str, Json] | None = None) -> Appended:
         """Make a step of this gateway's life. The law decides; until it is on record, the gate is shut.

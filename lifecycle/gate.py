@@ -16,6 +16,7 @@ from enum import StrEnum, unique
 from functools import lru_cache
 
 from lifecycle.evidence import Evidence
+from lifecycle.faults import EVERYTHING
 from lifecycle.functions import Function, Interface
 from lifecycle.law import LAW, Law, Reason, Refused
 from lifecycle.phases.model import Grant
@@ -100,7 +101,10 @@ class Gate:
         interfaces = {shut for fact in self.evidence.facts for shut in self._law.facts[fact].shuts}
         subjects: dict[Function, frozenset[str]] = {}
         for fault in self.evidence.faults:
-            known = self._law.catalogue[fault.name]
+            known = self._law.catalogue.get(fault.name)
+            if known is None:  # of a catalogue that is not ours: nobody can say what it leaves unaffected
+                functions |= EVERYTHING
+                continue
             interfaces |= known.shuts
             if known.per_subject:
                 for function in known.affects:
@@ -146,7 +150,12 @@ class Gate:
             if request.interface in description.shuts:
                 yield Reason("interface-on", f"{request.interface} on", f"{fact} on record", description.chapter)
         for fault in self.evidence.faults:
-            known = self._law.catalogue[fault.name]
+            known = self._law.catalogue.get(fault.name)
+            if known is None:
+                yield Reason(
+                    "fault-known", "faults of the catalogue only", f"the fault {fault.name} is open", "15 to 17"
+                )
+                continue
             concerns = not known.per_subject or subject is None or subject == fault.subject
             if request.interface in known.shuts or (request.function in known.affects and concerns):
                 needed = f"{request.function} unaffected by faults"
@@ -173,9 +182,9 @@ class Gate:
 
 
 @lru_cache(maxsize=4096)
-def gate_for(state: State, evidence: Evidence) -> Gate:
+def gate_for(state: State, evidence: Evidence, law: Law = LAW) -> Gate:
     """The gate of a standing, compiled once."""
-    return Gate(state, evidence)
+    return Gate(state, evidence, law=law)
 
 
 def shut_gate(reason: Shut) -> Gate:

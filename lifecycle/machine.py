@@ -75,8 +75,9 @@ class LifecycleMachine:
         """
         verdict: list[Permitted] = []
         arguments: dict[str, Any] = {"actor": actor, "verdict": verdict}
+        known = self.machine.events.get(str(event))  # an altered law may have lost all its ways for an event
         try:
-            moved = self.machine.events[str(event)].trigger(life, **arguments)
+            moved = known is not None and known.trigger(life, **arguments)
         except MachineError:
             moved = False
         if not moved:

@@ -88,6 +88,9 @@ PHASES: tuple[Phase, ...] = (
             ),
         ),
         optional=(Role.SERVICETECHNIKER,),
-        note="The Servicetechniker's diagnosis is a look at the device, not a function of it.",
+        note=(
+            "The Servicetechniker's diagnosis is a look at the device, not a function of it. Chapter 17 has the module not "
+            "terminated; where the GWA had terminated it before the outage, the record says so."
+        ),
     ),
 )

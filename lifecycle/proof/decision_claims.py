@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lifecycle.evidence import BIT, TERMS, Evidence
-from lifecycle.law import Law, Move, Standing, Unlawful, in_words
+from lifecycle.law import Law, Move, Refused, Standing, Step, Unlawful, in_words
 from lifecycle.machine import Life, LifecycleMachine
 from lifecycle.proof.decisions import (
     ACTORS,
@@ -48,18 +48,17 @@ def refusals_change_nothing(space: Space) -> Outcome:
         what = machine_disagrees(space.law, machine, standing, event, actor)
         if what:
             return Outcome(cases, STANDS_FOR, CounterExample(what))
-    for standing, attempt in _attempts(space):
+    for number, attempt in _attempts(space):
         cases += 1
-        record = space.lives.path(standing)
-        if not _refused_at_the_end(space.law, record, attempt, space.lives.standings[standing]):
-            what = f"{attempt.attempt} changes a record that it must not"
-            reached = space.lives.standings[standing]
+        record, reached = space.lives.path(number), space.lives.standings[number]
+        if not _leaves_record(space.law, record, attempt, reached):
+            what = f"{attempt.attempt} in {reached.state} does not leave the record as it was"
             return Outcome(cases, STANDS_FOR, CounterExample(what, (*record, attempt), reached))
     return Outcome(cases, STANDS_FOR)
 
 
 def _wrong_in(cell: Cell) -> str:
-    if not cell.decision:
+    if isinstance(cell.decision, Refused):
         return ""
     who = f"{cell.event} by {in_words(cell.actor)} in {cell.state}"
     if cell.way is None:
@@ -102,6 +101,8 @@ def machine_disagrees(law: Law, machine: LifecycleMachine, standing: Standing, e
         permitted = machine.fire(life, event, actor)
     except Unlawful as unlawful:
         agree = unlawful.refused == decision and Standing(life.state, life.evidence) == standing
+    except (AssertionError, KeyError):
+        agree = False
     else:
         agree = permitted == decision and life.state is permitted.target and life.evidence == standing.evidence
     return "" if agree else f"machine and law disagree on {event} by {in_words(actor)} in {standing.state}"
@@ -121,5 +122,10 @@ def _attempts(space: Space) -> Iterator[tuple[int, Move]]:
                 yield number, Move(event, actor)
 
 
-def _refused_at_the_end(law: Law, record: tuple[object, ...], attempt: Move, standing: Standing) -> bool:
+def _leaves_record(law: Law, record: tuple[Step, ...], attempt: Move, standing: Standing) -> bool:
+    """Whether an attempt is refused, and the record folds to the same standing before and after it."""
+    try:
+        law.fold((*record, attempt))
+    except Unlawful as unlawful:
+        return unlawful.state is standing.state and law.fold(record) == standing
     return False

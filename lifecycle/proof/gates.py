@@ -31,7 +31,7 @@ SUBJECTS: tuple[str | None, ...] = (None, SUBJECT, "another consumer")
 
 @cache
 def every_request() -> tuple[Grant, ...]:
-    """Everything that can be asked of a gate: every role at every interface for every function with every credential."""
+    """Everything that can be asked of a gate: every role, interface, function and credential with every other."""
     return tuple(Grant(*parts) for parts in product(Role, Interface, Function, Credential))
 
 

@@ -15,6 +15,7 @@ from lifecycle.faults import Fault
 from lifecycle.law import BEGINNING, Attest, Law, Move, Report, Restore, Standing, Step
 from lifecycle.proof.decisions import actors_of
 from lifecycle.roles import Actor, Role, principal_of
+from lifecycle.states import State
 
 SUBJECT = "consumer"
 """The consumer concerned by a fault that concerns one at a time."""
@@ -59,6 +60,18 @@ def lawful_steps(law: Law, standing: Standing, faults: tuple[Fault, ...]) -> Ite
             if law.admit_restored(state, evidence, opened, actor):
                 yield Restore(opened, actor)
                 break
+
+
+def leads_to(law: Law, start: State) -> frozenset[State]:
+    """The states that the table leads to from a state by one way out or more, whatever the evidence."""
+    found: set[State] = set()
+    waiting = [start]
+    while waiting:
+        for way in law.phases[waiting.pop()].exits:
+            if way.to not in found:
+                found.add(way.to)
+                waiting.append(way.to)
+    return frozenset(found)
 
 
 @dataclass(slots=True)
@@ -116,6 +129,11 @@ class Lives:
             for step, reached in onward:
                 if isinstance(step, Move):
                     yield number, step, reached
+
+    @property
+    def told_apart(self) -> int:
+        """How many standings differ in what a decision can look at: the state and the terms of evidence."""
+        return len({(state, evidence.bits) for state, evidence in self.standings})
 
     @property
     def extent(self) -> str:

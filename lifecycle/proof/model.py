@@ -1,15 +1,10 @@
-"""What a proof consists of: enumerations, properties over them, and the counter-example where one fails."""
+"""What a check finds: how many cases it evaluated, and the counter-example where one fails."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lifecycle.law import Standing, Step
-
-if TYPE_CHECKING:
-    from lifecycle.proof.space import Space
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +39,3 @@ class Outcome:
     def holds(self) -> bool:
         """Whether the claim holds in every case."""
         return self.counter_example is None
-
-
-@dataclass(frozen=True, slots=True)
-class Property:
-    """A claim and how it is checked.
-
-    :ivar id: ``P1`` to ``P10``; ``L1`` and ``L2`` for the lemmas that the enumerations stand on.
-    :ivar claim: the claim in words.
-    :ivar check: evaluates every case.
-    """
-
-    id: str
-    claim: str
-    check: Callable[[Space], Outcome]

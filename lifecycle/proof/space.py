@@ -8,9 +8,9 @@ from functools import cached_property
 from lifecycle.gate import Gate
 from lifecycle.law import LAW, Law, Standing
 from lifecycle.proof.decisions import STANDS_FOR, Cell, every_decision
+from lifecycle.proof.gates import every_gate, gates_stand_for
 from lifecycle.proof.lives import Lives
 from lifecycle.proof.model import CounterExample
-from lifecycle.proof.gates import every_gate, gates_stand_for
 
 
 class Space:
@@ -38,7 +38,7 @@ class Space:
         return tuple(every_gate(self.law))
 
     def stages(self) -> Iterator[tuple[str, Callable[[], tuple[int, str]]]]:
-        """The enumerations one by one: what it is, and a call that makes it and says how many and what they stand for."""
+        """The enumerations: what each is, and a call that makes it and says how many and what they stand for."""
         yield "decisions", lambda: (len(self.decisions), STANDS_FOR)
         yield "standings", lambda: (len(self.lives.standings), self.lives.extent)
         yield "gates", lambda: (len(self.gates), gates_stand_for(self.law))

