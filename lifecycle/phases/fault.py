@@ -89,8 +89,8 @@ PHASES: tuple[Phase, ...] = (
         ),
         optional=(Role.SERVICETECHNIKER,),
         note=(
-            "The Servicetechniker's diagnosis is a look at the device, not a function of it. Chapter 17 has the module not "
-            "terminated; where the GWA had terminated it before the outage, the record says so."
+            "The Servicetechniker's diagnosis is a look at the device, not a function of it. Chapter 17 has the module "
+            "not terminated; where the GWA had terminated it before the outage, the record says so."
         ),
     ),
 )
