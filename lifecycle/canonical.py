@@ -13,9 +13,10 @@ from typing import Any
 
 import orjson
 
-_MAX_INTEGER = 2**53 - 1
+MAX_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader reads alike (RFC 7493)."""
 _MAX_DEPTH = 8
-TIME_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
+TIME_FORM = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
 """RFC 3339 in UTC with microseconds: of one length, so that texts compare like times."""
 
 
@@ -47,14 +48,14 @@ def check_canonical(value: Any, depth: int = 0) -> None:
     elif isinstance(value, bool) or value is None:
         pass
     elif isinstance(value, int):
-        if abs(value) > _MAX_INTEGER:
+        if abs(value) > MAX_INTEGER:
             raise JournalError(f"an integer of more than 53 bits: {value}")
     elif isinstance(value, list):
         for item in value:
             check_canonical(item, depth + 1)
     elif isinstance(value, dict):
         for name, item in value.items():
-            if not isinstance(name, str) or not name.isascii():
+            if type(name) is not str or not name.isascii():
                 raise JournalError(f"a name that is not ASCII: {name!r}")
             check_canonical(item, depth + 1)
     else:
@@ -64,11 +65,23 @@ def check_canonical(value: Any, depth: int = 0) -> None:
 def format_time(time: datetime) -> str:
     """A time as the record writes it.
 
-    :raises JournalError: if it has no zone.
+    :raises JournalError: if it has no zone, or is no time in UTC.
     """
     if time.tzinfo is None:
         raise JournalError("a time without a zone")
-    return time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    try:
+        return time.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    except OverflowError as error:
+        raise JournalError(f"{time} is no time in UTC: {error}") from error
+
+
+def is_time(text: str) -> bool:
+    """Whether a text is a time as the record writes it, and of a day that there is."""
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return TIME_FORM.fullmatch(text) is not None
 
 
 def parse_time(text: str) -> datetime:
@@ -76,12 +89,9 @@ def parse_time(text: str) -> datetime:
 
     :raises JournalError: if it is written otherwise.
     """
-    if not TIME_FORM.fullmatch(text):
+    if not is_time(text):
         raise JournalError(f"{text!r} is no time of the form 2026-01-31T12:00:00.000000Z")
-    try:
-        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
-    except ValueError as error:
-        raise JournalError(f"{text!r} is no time: {error}") from error
+    return datetime.fromisoformat(text)
 
 
 def encode_signature(signature: bytes) -> str:

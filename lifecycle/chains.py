@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 
@@ -71,13 +71,9 @@ class Chain:
     damage: Break | None = None
 
 
-class Found(NamedTuple):
-    """One entry as it was found."""
-
-    told: Any
-    body: bytes
-    stated_hash: str
-    signature: bytes | str
+Found: TypeAlias = tuple[Any, bytes, str, bytes | str]
+"""One entry as it was found: what its JSON tells, its bytes, the hash stated of them, and the signature (DER, or its
+Base64 where it comes from a file). A bare tuple: there is one for every entry of every replay."""
 
 
 class Damaged(Exception):
@@ -116,7 +112,7 @@ def _gateway_named_in(lines: list[bytes]) -> str:
     """The gateway that the first readable entry names, where no header says it."""
     for line in lines:
         try:
-            return entry_of(_from_file(line).told).gateway
+            return entry_of(_from_file(line)[0]).gateway
         except (Damaged, JournalError):
             continue
     return "unknown"
@@ -125,33 +121,37 @@ def _gateway_named_in(lines: list[bytes]) -> str:
 _BEFORE_BODY = b'{"entry":'
 _BEFORE_HASH = b',"hash":"'
 _BEFORE_SIGNATURE = b'","signature":"'
-_HASH_DIGITS = 64
+_BEHIND = b'"}'
+_BODY_AT = len(_BEFORE_BODY)
+_HASH_AT = -64  # from where the signature begins
+_BODY_ENDS = _HASH_AT - len(_BEFORE_HASH)
 
 
 def _from_file(line: bytes) -> Found:
     """Every byte of a line is accounted for: fixed ones here, the body by its hash, the signature by its Base64."""
-    after_hash = line.rfind(_BEFORE_SIGNATURE)
-    before_hash = after_hash - _HASH_DIGITS - len(_BEFORE_HASH)
+    end = line.rfind(_BEFORE_SIGNATURE)
+    body_ends = end + _BODY_ENDS
     if (
-        before_hash < 0
+        body_ends < _BODY_AT
+        or line[:_BODY_AT] != _BEFORE_BODY
+        or line[body_ends : end + _HASH_AT] != _BEFORE_HASH
+        or line[-2:] != _BEHIND
         or len(line) > 2 * MAX_ENTRY_BYTES
-        or not line.startswith(_BEFORE_BODY)
-        or not line.startswith(_BEFORE_HASH, before_hash)
-        or not line.endswith(b'"}')
     ):
         raise Damaged("the line is not written as the record writes")
-    body = line[len(_BEFORE_BODY) : before_hash]
+    body = line[_BODY_AT:body_ends]
     try:
         told = orjson.loads(body)
-        stated = line[before_hash + len(_BEFORE_HASH) : after_hash].decode("ascii")
-        return Found(told, body, stated, line[after_hash + len(_BEFORE_SIGNATURE) : -2].decode("ascii"))
+        stated_hash = line[end + _HASH_AT : end].decode("ascii")
+        return told, body, stated_hash, line[end + len(_BEFORE_SIGNATURE) : -2].decode("ascii")
     except (orjson.JSONDecodeError, UnicodeDecodeError) as error:
         raise Damaged(f"no entry can be read: {error}") from error
 
 
 def _from_store(stored: SignedEntry) -> Found:
+    body, stated_hash, signature = stored
     try:
-        return Found(orjson.loads(stored.body), stored.body, stored.hash, stored.signature)
+        return orjson.loads(body), body, stated_hash, signature
     except orjson.JSONDecodeError as error:
         raise Damaged(f"no entry can be read: {error}") from error
 

@@ -8,6 +8,7 @@ shows), one entry in each that follows. Several chains may follow one another in
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +16,15 @@ from typing import Any
 
 import orjson
 
-from lifecycle.canonical import JournalError, canonical, decode_signature, encode_signature, format_time
+from lifecycle.canonical import (
+    MAX_INTEGER,
+    JournalError,
+    canonical,
+    decode_signature,
+    encode_signature,
+    format_time,
+    parse_time,
+)
 from lifecycle.journal import FORMAT, Position, SignedEntry, check_gateway_id
 from lifecycle.parties import Party, fingerprint_of
 
@@ -71,6 +80,7 @@ def sign_head(gateway: str, position: Position, counter: int, time: datetime, ke
     return replace(head, signature=keeper.sign(head.body))
 
 
+_HASH_FORM = re.compile(r"[0-9a-f]{64}")
 _HEAD_TYPES = {
     "format": str,
     "gateway": str,
@@ -93,8 +103,12 @@ def head_of(told: Any) -> Head:
     for name, kind in _HEAD_TYPES.items():
         if type(told[name]) is not kind:
             raise JournalError(f"a head's {name} is a {kind.__name__}")
-    if told["format"] != "smgw-head/1" or told["seq"] < 0 or told["counter"] < 0:
+    if told["format"] != "smgw-head/1" or not all(0 <= told[name] <= MAX_INTEGER for name in ("seq", "counter")):
         raise JournalError("no head of the form smgw-head/1")
+    for name in ("hash", "certificate"):
+        if not _HASH_FORM.fullmatch(told[name]):
+            raise JournalError(f"a head's {name} is 64 hexadecimal digits")
+    parse_time(told["time"])
     check_gateway_id(told["gateway"])
     return Head(
         told["gateway"],
@@ -157,7 +171,9 @@ def read_header(line: bytes) -> Header:
         raise JournalError(f"the header does not fit its own hash {str(stated)[:16]}")
     head = head_of(told["head"])
     encoded = told["certificates"]
-    if head.gateway != told["gateway"] or not isinstance(encoded, list):
-        raise JournalError("a header that names two gateways, or no list of certificates")
-    certificates = [decode_signature(text) for text in encoded if isinstance(text, str)]
+    if head.gateway != told["gateway"]:
+        raise JournalError("a header that names two gateways")
+    if not isinstance(encoded, list) or not all(isinstance(text, str) for text in encoded):
+        raise JournalError("a header's certificates are a list of texts")
+    certificates = [decode_signature(text) for text in encoded]
     return Header(head, {fingerprint_of(der): der for der in certificates})

@@ -24,6 +24,7 @@ from lifecycle.states import Event, State
 
 MAY_CHANGE_FAULTS: frozenset[State] = frozenset({State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT})
 """States in which a fault can be reported or cleared: those in which the gateway works (ch. 11, 15, 16)."""
+_MAY_CHANGE_FAULTS = tuple(MAY_CHANGE_FAULTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,14 @@ class Unlawful(Exception):
         self.refused = refused
 
 
+_Speakers = tuple[tuple[Role, Role | None], ...]
+"""Who may: role and principal. A tuple, for the few there are are found by looking faster than by hashing."""
+
+
+def _speakers(roles: Iterable[Role]) -> _Speakers:
+    return tuple((role, other) for role in roles for other in (None, *Role) if may_act_for(role, other))
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """One transition compiled: what must be there, what must not, who may, and the answers made beforehand."""
@@ -113,7 +122,7 @@ class _Rule:
     relevant: int
     required: int
     any_of: tuple[int, ...]
-    principals: frozenset[tuple[Role, Role | None]]
+    speakers: _Speakers
     recommended: int
     answers: Mapping[int, Permitted]
 
@@ -142,10 +151,39 @@ def _compile(source: State, way: Exit) -> _Rule:
         # A way whose conditions contradict one another can be taken by nobody: no evidence equals -1 under its mask.
         -1 if required & forbidden else required,
         tuple(mask(condition.any_of) for condition in way.conditions if condition.any_of),
-        frozenset((role, other) for role in way.actors for other in (None, *Role) if may_act_for(role, other)),
+        _speakers(way.actors),
         mask(recommended_terms),
         answers,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _FactRule:
+    """One fact compiled: where it can happen, who may say so, what must be on record and what must not."""
+
+    states: tuple[State, ...]
+    speakers: _Speakers
+    relevant: int
+    required: int
+
+
+def _compile_fact(fact: Fact, description: FactDescription) -> _FactRule:
+    required, forbidden = mask(description.after), mask([fact, *description.never_after])
+    return _FactRule(
+        tuple(description.recordable_in),
+        _speakers(description.attested_by),
+        required | forbidden,
+        -1 if required & forbidden else required,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _FaultRule:
+    """One fault compiled: who may report it, who may clear it."""
+
+    reporters: _Speakers
+    clearers: _Speakers
+    per_subject: bool
 
 
 class Law:
@@ -170,6 +208,11 @@ class Law:
         self._rules = {
             (phase.state, way.event): _compile(phase.state, way) for phase in phases.values() for way in phase.exits
         }
+        self._fact_rules = {fact: _compile_fact(fact, description) for fact, description in facts.items()}
+        self._fault_rules = {
+            name: _FaultRule(_speakers(fault.reported_by), _speakers(fault.cleared_by), fault.per_subject)
+            for name, fault in catalogue.items()
+        }
         self._staying = {state: Permitted(state, state) for state in phases}
 
     def decide(self, state: State, evidence: Evidence, event: Event, actor: Actor) -> Decision:
@@ -177,7 +220,7 @@ class Law:
         rule = self._rules.get((state, event))
         if rule is not None:
             bits = evidence.bits
-            if bits & rule.relevant == rule.required and (actor.role, actor.on_behalf_of) in rule.principals:
+            if bits & rule.relevant == rule.required and (actor.role, actor.on_behalf_of) in rule.speakers:
                 for alternatives in rule.any_of:
                     if not bits & alternatives:
                         break
@@ -191,7 +234,7 @@ class Law:
             ways = ", ".join(way.event for way in self.phases[state].exits) or "none: the phase is final"
             return Refused((Reason("way-out-named", f"one of the ways out of {state}: {ways}", event, chapter),))
         reasons = []
-        if (actor.role, actor.on_behalf_of) not in rule.principals:
+        if (actor.role, actor.on_behalf_of) not in rule.speakers:
             reasons.append(_wrong_actor(rule.way.actors, actor, rule.way.chapter))
         reasons += [
             Reason(condition.id, condition.text, condition.found(evidence.bits), condition.chapter)
@@ -202,6 +245,16 @@ class Law:
 
     def admit_fact(self, state: State, evidence: Evidence, fact: Fact, actor: Actor) -> Decision:
         """May *actor* put *fact* on record while the gateway is in *state*?"""
+        rule = self._fact_rules[fact]
+        if (
+            state in rule.states
+            and evidence.bits & rule.relevant == rule.required
+            and (actor.role, actor.on_behalf_of) in rule.speakers
+        ):
+            return self._staying[state]
+        return self._refuse_fact(state, evidence, fact, actor)
+
+    def _refuse_fact(self, state: State, evidence: Evidence, fact: Fact, actor: Actor) -> Refused:
         description = self.facts[fact]
         chapter = description.chapter
         reasons = []
@@ -225,10 +278,22 @@ class Law:
         too_late = sorted(other for other in description.never_after if other in evidence)
         if too_late:
             reasons.append(Reason("fact-in-order", f"{fact} before {_in_words(too_late)}", "it is on record", chapter))
-        return Refused(tuple(reasons)) if reasons else self._staying[state]
+        return Refused(tuple(reasons))
 
     def admit_fault(self, state: State, evidence: Evidence, fault: OpenFault, actor: Actor) -> Decision:
         """May *actor* report this fault while the gateway is in *state*?"""
+        rule = self._fault_rules.get(fault.name)
+        if (
+            rule is not None
+            and state in _MAY_CHANGE_FAULTS
+            and bool(fault.subject) is rule.per_subject
+            and fault not in evidence.faults
+            and (actor.role, actor.on_behalf_of) in rule.reporters
+        ):
+            return self._staying[state]
+        return self._refuse_fault(state, evidence, fault, actor)
+
+    def _refuse_fault(self, state: State, evidence: Evidence, fault: OpenFault, actor: Actor) -> Refused:
         known = self.catalogue.get(fault.name)
         if known is None:
             return _unknown_fault(fault)
@@ -238,10 +303,21 @@ class Law:
             reasons.append(Reason("fault-subject", needed, fault.subject or "none", known.source))
         if fault in evidence.faults:
             reasons.append(Reason("fault-once", f"{fault.name} not open yet", "it is open already", known.source))
-        return Refused(tuple(reasons)) if reasons else self._staying[state]
+        return Refused(tuple(reasons))
 
     def admit_restored(self, state: State, evidence: Evidence, fault: OpenFault, actor: Actor) -> Decision:
         """May *actor* report this fault cleared while the gateway is in *state*?"""
+        rule = self._fault_rules.get(fault.name)
+        if (
+            rule is not None
+            and state in _MAY_CHANGE_FAULTS
+            and fault in evidence.faults
+            and (actor.role, actor.on_behalf_of) in rule.clearers
+        ):
+            return self._staying[state]
+        return self._refuse_restored(state, evidence, fault, actor)
+
+    def _refuse_restored(self, state: State, evidence: Evidence, fault: OpenFault, actor: Actor) -> Refused:
         known = self.catalogue.get(fault.name)
         if known is None:
             return _unknown_fault(fault)
@@ -252,7 +328,7 @@ class Law:
         reasons = self._fault_reasons(state, actor, known, known.cleared_by)
         if fault not in evidence.faults:
             reasons.append(Reason("fault-open", f"{fault.name} to be open", "it is not", known.source))
-        return Refused(tuple(reasons)) if reasons else self._staying[state]
+        return Refused(tuple(reasons))
 
     def _fault_reasons(self, state: State, actor: Actor, fault: Fault, roles: frozenset[Role]) -> list[Reason]:
         reasons = []
@@ -269,21 +345,23 @@ class Law:
         :raises Unlawful: if the law refuses the step; *standing* is as before.
         """
         state, evidence = standing
-        match step:
-            case Move(event, actor):
-                decision = self.decide(state, evidence, event, actor)
-            case Attest(fact, actor):
-                decision = self.admit_fact(state, evidence, fact, actor)
-                evidence = evidence.with_fact(fact)
-            case Report(fault, actor):
-                decision = self.admit_fault(state, evidence, fault, actor)
-                evidence = evidence.with_fault(fault, self.catalogue) if decision else evidence
-            case Restore(fault, actor):
-                decision = self.admit_restored(state, evidence, fault, actor)
-                evidence = evidence.without_fault(fault, self.catalogue) if decision else evidence
-        if isinstance(decision, Refused):
-            raise Unlawful(step.attempt, state, decision)
-        return Standing(decision.target, evidence)
+        if isinstance(step, Move):
+            decision = self.decide(state, evidence, step.event, step.actor)
+            if isinstance(decision, Permitted):
+                return Standing(decision.target, evidence)
+        elif isinstance(step, Attest):
+            decision = self.admit_fact(state, evidence, step.fact, step.actor)
+            if isinstance(decision, Permitted):
+                return Standing(state, evidence.with_fact(step.fact))
+        elif isinstance(step, Report):
+            decision = self.admit_fault(state, evidence, step.fault, step.actor)
+            if isinstance(decision, Permitted):
+                return Standing(state, evidence.with_fault(step.fault, self.catalogue))
+        else:
+            decision = self.admit_restored(state, evidence, step.fault, step.actor)
+            if isinstance(decision, Permitted):
+                return Standing(state, evidence.without_fault(step.fault, self.catalogue))
+        raise Unlawful(step.attempt, state, decision)
 
     def fold(self, steps: Iterable[Step]) -> Standing:
         """Where a gateway stands after these steps of its life, from the beginning.

@@ -219,9 +219,12 @@ class Trust:
             certificate.verify_directly_issued_by(self.authority)
             constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
             usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+            key = certificate.public_key()
+        except Exception as error:  # the library has many words for bytes that are no certificate; none of them passes
             raise PartyError(f"not issued by the pinned operations CA: {error or type(error).__name__}") from error
-        key = certificate.public_key()
+        # The bits that end a signature's last byte carry nothing, and would give one certificate several fingerprints.
+        if not certificate_der.endswith(b"\x00" + certificate.signature):
+            raise PartyError("a certificate that is not DER: bits of its signature are said to be unused")
         if constraints.ca or not usage.digital_signature:
             raise PartyError("a certificate for something else than signing entries")
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):

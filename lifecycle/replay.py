@@ -16,16 +16,19 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lifecycle.canonical import JournalError, format_time
-from lifecycle.chains import Break, BreakKind, Chain, Damaged, Found, read
+from lifecycle.chains import Break, BreakKind, Chain, Damaged, read
 from lifecycle.head import Head
-from lifecycle.journal import Entry, Kind, Position, entry_of, genesis, is_canonical, step_of
+from lifecycle.journal import Entry, Kind, Position, SignedEntry, entry_in, entry_of, genesis, step_of
 from lifecycle.law import BEGINNING, LAW, Law, Move, Refused, Standing, Unlawful
 from lifecycle.parties import Credentials, PartyError, Trust
 from lifecycle.roles import Actor, Role, may_sign_for
 from lifecycle.signatures import Progress, Signed, first_wrong_signature
+
+_TELL_EVERY = 1_000
+_AFTER_EVERY_TIME = "~"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,18 @@ class Verdict:
         return f"{self.gateway}: BROKEN at entry {seq}: {kind}: {reason} ({self.entries} entries before it are good)"
 
 
+class _Signer(NamedTuple):
+    """A party whose certificate was found good, with its times as the record writes them.
+
+    :ivar accepted: the actor of an entry that was found to be this party; entries of one actor share the object.
+    """
+
+    credentials: Credentials
+    not_before: str
+    not_after: str
+    accepted: Actor
+
+
 @dataclass(slots=True)
 class _FirstPass:
     """Structure, chain, time, certificates and law of one chain."""
@@ -82,120 +97,120 @@ class _FirstPass:
     broken: Break | None = None
     stopped: bool = False
     position: Position = field(init=False)
-    _known: dict[str, tuple[Credentials, str, str]] = field(default_factory=dict)
+    latest: str = field(init=False)
+    _signers: dict[str, _Signer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.broken = self.chain.damage
+        self.position = Position(0, "", "") if self.broken else genesis(self.chain.gateway)
+        self.latest = format_time(self.until) if isinstance(self.until, datetime) else _AFTER_EVERY_TIME
 
     def run(self, progress: Progress | None) -> None:
         """Walk the chain to its end, to ``until``, or to the first break."""
-        self.position = Position(0, "", "") if self.chain.damage else genesis(self.chain.gateway)
-        self.broken = self.chain.damage
-        if self.broken is not None:
-            return
-        last = self.until if isinstance(self.until, int) else None
-        latest = format_time(self.until) if isinstance(self.until, datetime) else None
-        for index, line in enumerate(self.chain.lines):
-            if last is not None and self.position.sequence >= last:
-                self.stopped = True
-                return
-            try:
-                found = read(line)
-            except Damaged as damage:
-                self._break(BreakKind.FLIPPED_BIT, str(damage))
-                return
-            if hashlib.sha256(found.body).hexdigest() != found.stated_hash:
-                self._break(BreakKind.FLIPPED_BIT, "the entry's bytes do not fit its hash")
-                return
-            try:
-                entry = entry_of(found.told)
-                if not is_canonical(found.told, found.body):
-                    raise JournalError("the bytes are not canonical (RFC 8785)")  # noqa: TRY301  one place handles it
-                if latest is not None and entry.time > latest:
-                    self.stopped = True
-                    return
-                self.broken = (
-                    self._linked(entry, found.stated_hash, index)
-                    or self._signed_by(entry, found)
-                    or self._lawful(entry)
-                )
-            except JournalError as error:
-                self._break(BreakKind.MALFORMED_ENTRY, str(error))
-            if self.broken is not None:
-                return
-            self.position = Position(entry.sequence, found.stated_hash, entry.time)
-            if progress is not None and not index % 1000:
-                progress(1000)
+        told = 0
+        for index, line in enumerate(self.chain.lines if self.broken is None else ()):
+            self.broken = self._take(line, index)
+            if self.stopped or self.broken is not None:
+                break
+            if progress is not None and index + 1 - told == _TELL_EVERY:
+                progress(_TELL_EVERY)
+                told = index + 1
+        if progress is not None:
+            progress(self.position.sequence - told)
 
-    def _break(self, kind: BreakKind, reason: str) -> None:
-        self.broken = Break(self.position.sequence + 1, kind, reason)
-
-    def _linked(self, entry: Entry, stated_hash: str, index: int) -> Break | None:
-        """Whether an entry follows the one before, in place and in time."""
-        expected = self.position.sequence + 1
-        if entry.sequence == expected and entry.previous == self.position.hash and entry.gateway == self.chain.gateway:
-            if entry.time < self.position.time:
-                reason = f"{entry.time} comes after {self.position.time}"
-                return Break(expected, BreakKind.CLOCK_SET_BACK, reason)
+    def _take(self, line: bytes | SignedEntry, index: int) -> Break | None:
+        """Take the next entry, or say how the chain breaks there."""
+        sequence, last_hash, last_time = self.position
+        if sequence == self.until:
+            self.stopped = True
             return None
+        try:
+            told, body, stated_hash, signature = read(line)
+        except Damaged as damage:
+            return self._here(BreakKind.FLIPPED_BIT, str(damage))
+        if hashlib.sha256(body).hexdigest() != stated_hash:
+            return self._here(BreakKind.FLIPPED_BIT, "the entry's bytes do not fit its hash")
+        try:
+            entry = entry_in(told, body)
+            if entry.time > self.latest:
+                self.stopped = True
+                return None
+            if entry.sequence != sequence + 1 or entry.previous != last_hash or entry.gateway != self.chain.gateway:
+                return self._misplaced(entry, stated_hash, index)
+            if entry.time < last_time:
+                return self._here(BreakKind.CLOCK_SET_BACK, f"{entry.time} comes after {last_time}")
+            broken = self._signed_by(entry, signature, body) or self._lawful(entry)
+        except JournalError as error:
+            return self._here(BreakKind.MALFORMED_ENTRY, str(error))
+        if broken is None:
+            self.position = Position(sequence + 1, stated_hash, entry.time)
+        return broken
+
+    def _here(self, kind: BreakKind, reason: str) -> Break:
+        return Break(self.position.sequence + 1, kind, reason)
+
+    def _misplaced(self, entry: Entry, stated_hash: str, index: int) -> Break:
+        """How a chain breaks where an entry does not follow the one before."""
+        expected = self.position.sequence + 1
         if entry.gateway != self.chain.gateway:
-            return Break(expected, BreakKind.FORK, f"an entry of gateway {entry.gateway}")
+            return self._here(BreakKind.FORK, f"an entry of gateway {entry.gateway}")
         if entry.sequence == expected:
-            return Break(
-                expected, BreakKind.FORK, "it continues another chain: its previous hash is not the one before"
+            return self._here(
+                BreakKind.FORK, "it continues another chain: its previous hash is not that of the entry before"
             )
         if entry.sequence < expected:
             same = stated_hash == self.position.hash
-            reason = f"entry {entry.sequence} stands {'twice' if same else 'again, after ' + str(expected - 1)}"
+            reason = f"entry {entry.sequence} stands {'twice' if same else f'again, after {expected - 1}'}"
             return Break(entry.sequence, BreakKind.FORK, reason)
-        for other in self.chain.lines[index + 1 : index + 2]:
-            try:
-                found = read(other)
-                if entry_of(found.told).sequence == expected:
-                    return Break(expected, BreakKind.SWAPPED_PAIR, f"entry {entry.sequence} stands before {expected}")
-            except (Damaged, JournalError):
-                break
-        return Break(expected, BreakKind.MISSING_ENTRY, f"after entry {expected - 1} comes {entry.sequence}")
+        if self._sequence_at(index + entry.sequence - expected) == expected:
+            return self._here(BreakKind.SWAPPED_PAIR, f"entries {expected} and {entry.sequence} have changed places")
+        return self._here(BreakKind.MISSING_ENTRY, f"after entry {expected - 1} comes {entry.sequence}")
 
-    def _signed_by(self, entry: Entry, found: Found) -> Break | None:
+    def _sequence_at(self, index: int) -> int | None:
+        """What the entry at a place in the chain says its sequence is, ``None`` where there is none to be read."""
+        if index >= len(self.chain.lines):
+            return None
+        try:
+            return entry_of(read(self.chain.lines[index])[0]).sequence
+        except (Damaged, JournalError):
+            return None
+
+    def _signed_by(self, entry: Entry, signature: bytes | str, body: bytes) -> Break | None:
         """Whether the certificate is good, valid then and the actor's own; the signature waits for the second pass."""
-        fingerprint = entry.actor.certificate
-        known = self._known.get(fingerprint)
-        if known is None:
-            der = self.chain.certificates.get(fingerprint)
-            if der is None:
-                reason = f"certificate {fingerprint[:16]}… does not lie beside the chain"
-                return Break(entry.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
+        actor = entry.actor
+        signer = self._signers.get(actor.certificate)
+        if signer is None or signer.accepted is not actor:
             try:
-                credentials = self.trust.credentials(der)
+                credentials = _credentials_beside(self.chain, actor.certificate, self.trust)
             except PartyError as error:
-                reason = f"certificate {fingerprint[:16]}…: {error}"
-                return Break(entry.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
-            known = credentials, format_time(credentials.not_before), format_time(credentials.not_after)
-            self._known[fingerprint] = known
-        credentials, not_before, not_after = known
+                return self._here(BreakKind.UNKNOWN_CERTIFICATE, f"certificate {actor.certificate[:16]}… {error}")
+            if actor != credentials.actor:
+                reason = f"the entry says {_named(actor)}, its certificate {_named(credentials.actor)}"
+                return self._here(BreakKind.WRONG_ROLE, reason)
+            if not may_sign_for(actor, self.chain.gateway):
+                return self._here(BreakKind.WRONG_ROLE, f"{_named(actor)} signs in the record of another gateway")
+            valid = format_time(credentials.not_before), format_time(credentials.not_after)
+            signer = self._signers[actor.certificate] = _Signer(credentials, *valid, actor)
+        credentials, not_before, not_after, _ = signer
         if not not_before <= entry.time <= not_after:
-            name = credentials.actor.name
-            reason = f"certificate of {name} is valid from {not_before} to {not_after}, not at {entry.time}"
-            return Break(entry.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
-        if entry.actor is not credentials.actor and entry.actor != credentials.actor:
-            reason = f"the entry says {_named(entry.actor)}, its certificate {_named(credentials.actor)}"
-            return Break(entry.sequence, BreakKind.WRONG_ROLE, reason)
-        if not may_sign_for(entry.actor, entry.gateway):
-            reason = f"{_named(entry.actor)} signs in the record of another gateway"
-            return Break(entry.sequence, BreakKind.WRONG_ROLE, reason)
-        self.to_verify.append(Signed(credentials, found.signature, found.body))
+            reason = f"certificate of {actor.name} is valid from {not_before} to {not_after}, not at {entry.time}"
+            return self._here(BreakKind.UNKNOWN_CERTIFICATE, reason)
+        self.to_verify.append((credentials, signature, body))
         return None
 
     def _lawful(self, entry: Entry) -> Break | None:
         """Whether the law permits what the entry tells, and the entry tells it as the law does."""
         step = step_of(entry)
+        state, evidence = self.standing
         if isinstance(step, Move):
-            decision = self.law.decide(self.standing.state, self.standing.evidence, step.event, step.actor)
+            decision = self.law.decide(state, evidence, step.event, step.actor)
             if isinstance(decision, Refused):
                 return _unlawful(entry, decision)
             expected = decision.told
             if entry.payload != expected and entry.payload != {**expected, "detail": entry.payload.get("detail")}:
                 reason = f"it tells {_short(entry.payload)}; the law {_short(expected)}"
                 return Break(entry.sequence, BreakKind.UNLAWFUL_TRANSITION, reason)
-            self.standing = Standing(decision.target, self.standing.evidence)
+            self.standing = Standing(decision.target, evidence)
             return None
         try:
             self.standing = self.law.advance(self.standing, step)
@@ -267,17 +282,17 @@ def _reaches(chain: Chain, end: Position, head: Head | None, trust: Trust) -> Br
     """Whether a chain found good reaches a signed head."""
     if head is None:
         return None
-    der = chain.certificates.get(head.certificate)
-    if der is None:
-        reason = f"the head's certificate {head.certificate[:16]}… does not lie beside the chain"
-        return Break(head.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
     try:
-        keeper = trust.credentials(der)
+        keeper = _credentials_beside(chain, head.certificate, trust)
     except PartyError as error:
-        return Break(head.sequence, BreakKind.UNKNOWN_CERTIFICATE, f"the head's certificate: {error}")
+        reason = f"the head's certificate {head.certificate[:16]}… {error}"
+        return Break(head.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
     if keeper.actor.role is not Role.KEEPER:
         reason = f"the head is signed by {_named(keeper.actor)}; a {Role.KEEPER} signs heads"
         return Break(head.sequence, BreakKind.WRONG_ROLE, reason)
+    if not format_time(keeper.not_before) <= head.time <= format_time(keeper.not_after):
+        reason = f"certificate of {keeper.actor.name} was not valid when it signed the head, {head.time}"
+        return Break(head.sequence, BreakKind.UNKNOWN_CERTIFICATE, reason)
     if head.gateway != chain.gateway:
         return Break(head.sequence, BreakKind.FORK, f"the head is of gateway {head.gateway}")
     if not keeper.verifies(head.signature, head.body):
@@ -290,8 +305,22 @@ def _reaches(chain: Chain, end: Position, head: Head | None, trust: Trust) -> Br
     return None
 
 
+def _credentials_beside(chain: Chain, fingerprint: str, trust: Trust) -> Credentials:
+    """What the certificate of this fingerprint beside a chain says.
+
+    :raises PartyError: if none lies there, another does, or it is not good.
+    """
+    der = chain.certificates.get(fingerprint)
+    if der is None:
+        raise PartyError("does not lie beside the chain")
+    credentials = trust.credentials(der)
+    if credentials.actor.certificate != fingerprint:
+        raise PartyError("is not the one that lies there in its place")
+    return credentials
+
+
 def _hash_at(chain: Chain, sequence: int) -> str:
     if sequence == 0:
         return genesis(chain.gateway).hash
-    line = chain.lines[sequence - 1]
-    return read(line).stated_hash
+    _, _, stated_hash, _ = read(chain.lines[sequence - 1])
+    return stated_hash

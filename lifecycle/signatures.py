@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
+from typing import TypeAlias
 
 from lifecycle.canonical import JournalError, decode_signature
 from lifecycle.parties import Credentials
@@ -18,19 +18,12 @@ Progress = Callable[[int], None]
 
 PARALLEL_FROM = 1_000
 """From how many signatures on more than one core is worth its start."""
+_TELL_EVERY = 500
 
 
-class Signed(NamedTuple):
-    """A signature to verify.
-
-    :ivar credentials: whose it should be.
-    :ivar signature: DER, or its Base64 where it comes from a file.
-    :ivar body: what is signed.
-    """
-
-    credentials: Credentials
-    signature: bytes | str
-    body: bytes
+Signed: TypeAlias = tuple[Credentials, bytes | str, bytes]
+"""A signature to verify: whose it should be, the signature (DER, or its Base64 where it comes from a file), and what
+is signed. A bare tuple: there is one for every entry of every replay."""
 
 
 def first_wrong_signature(tasks: Sequence[Signed], progress: Progress | None = None) -> int | None:
@@ -51,14 +44,17 @@ def first_wrong_signature(tasks: Sequence[Signed], progress: Progress | None = N
 
 
 def _first_wrong(tasks: Sequence[Signed], start: int, end: int, progress: Progress | None) -> int | None:
-    for index in range(start, min(end, len(tasks))):
-        credentials, signature, body = tasks[index]
+    told = start
+    for index, (credentials, signature, body) in enumerate(tasks[start:end], start):
         try:
             raw = decode_signature(signature) if isinstance(signature, str) else signature
         except JournalError:
             return index
         if not credentials.verifies(raw, body):
             return index
-        if progress is not None and not index % 500:
-            progress(500)
+        if progress is not None and index - told == _TELL_EVERY:
+            progress(_TELL_EVERY)
+            told = index
+    if progress is not None:
+        progress(min(end, len(tasks)) - told)
     return None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import decode_signature
@@ -84,33 +84,32 @@ def _take(repository: Repository, chain: Chain) -> tuple[int, Kept]:
             _continues(repository, before, lines)
             if have >= len(lines):
                 return 0, before
-        counter = before.head.counter + 1 if before else FIRST_COUNTER
         for der in (*chain.certificates.values(), keeper.certificate_der):
             keep_certificate(connection, der)
+        rows = list(_rows(repository, lines, have))
+        position = Position(len(lines), lines[-1].hash, "") if lines else genesis(chain.gateway)
+        counter = before.head.counter + 1 if before else FIRST_COUNTER
+        head = gateway_row(sign_head(chain.gateway, position, counter, repository.clock(), keeper))
         if before is None:
-            first = sign_head(chain.gateway, genesis(chain.gateway), counter, repository.clock(), keeper)
-            connection.execute(insert(gateways), gateway_row(first))
-            counter += 1
-        rows = list(_rows(repository, chain.gateway, lines, have, counter))
+            connection.execute(insert(gateways), head)
+        else:
+            unmoved = (gateways.c.id == chain.gateway, gateways.c.head_sequence == have)
+            if connection.execute(update(gateways).where(*unmoved).values(head)).rowcount != 1:
+                raise ConflictError(f"gateway {chain.gateway}: somebody wrote during the import; try again")
         if rows:
             connection.execute(insert(entries), rows)
         kept = read_kept(connection, chain.gateway, repository.law.catalogue)
     return len(rows), kept
 
 
-def _rows(
-    repository: Repository, gateway: str, lines: list[SignedEntry], have: int, counter: int
-) -> Iterator[dict[str, object]]:
-    """Rows for the entries after the first *have*, each with where it leaves the gateway and a head of this keeper."""
+def _rows(repository: Repository, lines: list[SignedEntry], have: int) -> Iterator[dict[str, object]]:
+    """Rows for the entries after the first *have*, each with where it leaves the gateway."""
     standing = BEGINNING
     for line in lines:
         entry = read_entry(line.body)
         standing = repository.law.advance(standing, step_of(entry))
         if entry.sequence > have:
-            position = Position(entry.sequence, line.hash, entry.time)
-            head = sign_head(gateway, position, counter, repository.clock(), repository.keeper)
-            counter += 1
-            yield entry_row(entry, line, standing, head)
+            yield entry_row(entry, line, standing)
 
 
 def _continues(repository: Repository, before: Kept, lines: list[SignedEntry]) -> None:
@@ -136,5 +135,5 @@ def _signed_entries(chain: Chain) -> Iterator[SignedEntry]:
         if isinstance(line, SignedEntry):
             yield line
         else:
-            found = read(line)
-            yield SignedEntry(found.body, found.stated_hash, decode_signature(str(found.signature)))
+            _, body, stated_hash, signature = read(line)
+            yield SignedEntry(body, stated_hash, decode_signature(str(signature)))

@@ -1,8 +1,8 @@
 """The one repository: registers gateways, appends entries, moves chains. Nothing else writes the record.
 
 What is wanted: an entry that was acknowledged is never lost, none is half-written, and the stored state is always what
-the chain folds to. So entry, new state and signed head are one row; and of two who write at once exactly one
-wins, because a place in a chain can be taken once (optimistic lock: the key of the row).
+the chain folds to. So entry, new state and signed head are one statement; and of two who write at once exactly one
+wins, because a place in a chain can be taken once (optimistic lock: see :data:`lifecycle.store.schema.appends`).
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ from lifecycle.store.errors import (
 from lifecycle.store.rows import (
     FIRST_COUNTER,
     Kept,
+    append_row,
     as_bytes,
     command_row,
     digest,
-    entry_row,
     gateway_row,
     keep_certificate,
     read_head,
     read_kept,
 )
-from lifecycle.store.schema import certificates, commands, entries, gateways
+from lifecycle.store.schema import appends, certificates, commands, entries, gateways
 
 TOLERANCE = timedelta(minutes=5)
 """How far a signer's clock may be from the store's: ours."""
@@ -76,7 +76,7 @@ class Appended:
 
 
 _ENDS_REMEMBERED = 10_000
-_INSERT_ENTRY = insert(entries)
+_APPEND = insert(appends)
 _INSERT_COMMAND = insert(commands)
 _state_now = func.coalesce(
     select(entries.c.state)
@@ -126,12 +126,16 @@ class Repository:
         :param by: fingerprint of the certificate of whoever commands it, with *key* for idempotency.
         :raises GatewayExistsError: if there is one, unless the same command began it.
         """
+        return self.register_once(gateway, by=by, key=key)[0]
+
+    def register_once(self, gateway: str, *, by: str = "", key: str | None = None) -> tuple[Kept, bool]:
+        """As :meth:`register`, and whether the same command had begun the record before."""
         position = genesis(check_gateway_id(gateway))
         head = sign_head(gateway, position, FIRST_COUNTER, self.clock(), self.keeper)
         intent = digest({"register": gateway})
         with self.engine.begin() as connection:
             if key is not None and self._repeated(connection, by, key, intent) is not None:
-                return read_kept(connection, gateway, self.law.catalogue)
+                return read_kept(connection, gateway, self.law.catalogue), True
             try:
                 self._keep_certificates(connection, self.keeper.certificate_der)
                 connection.execute(insert(gateways), gateway_row(head))
@@ -139,7 +143,7 @@ class Repository:
                     connection.execute(insert(commands), command_row(by, key, intent, gateway, 0))
             except IntegrityError as error:
                 raise GatewayExistsError(f"gateway {gateway} has a record already") from error
-        return Kept(gateway, BEGINNING, position, head)
+        return Kept(gateway, BEGINNING, position, head), False
 
     def kept(self, gateway: str) -> Kept:
         """What is kept of a gateway.
@@ -220,14 +224,14 @@ class Repository:
         standing: Standing,
         command: Mapping[str, object] | None,
     ) -> Appended:
-        """Entry, new state and signed head, in one row; together with the command that it answers, one transaction."""
+        """Entry, new state and signed head in one statement; with the command that it answers, in one transaction."""
         position = Position(entry.sequence, signed.hash, entry.time)
         head = sign_head(entry.gateway, position, before.head.counter + 1, self.clock(), self.keeper)
         kept = Kept(entry.gateway, standing, position, head)
         try:
             with self.engine.begin() as connection:
                 self._keep_certificates(connection, certificate_der, self.keeper.certificate_der)
-                connection.execute(_INSERT_ENTRY, entry_row(entry, signed, standing, head))
+                connection.execute(_APPEND, append_row(entry, signed, standing, head))
                 if command is not None:
                     connection.execute(_INSERT_COMMAND, command)
         except IntegrityError as error:

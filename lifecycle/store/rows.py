@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, bindparam, insert, select
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import canonical
@@ -43,10 +43,16 @@ class Kept:
     head: Head
 
 
-_LAST_ENTRY = (
-    select(entries).where(entries.c.gateway == bindparam("gateway")).order_by(entries.c.sequence.desc()).limit(1)
+_every = entries.alias()
+_last = (
+    select(func.max(_every.c.sequence)).where(_every.c.gateway == gateways.c.id).correlate(gateways).scalar_subquery()
 )
-_GATEWAY = select(gateways).where(gateways.c.id == bindparam("gateway"))
+_END = (
+    select(gateways, *(column.label(f"entry_{column.name}") for column in entries.columns))
+    .select_from(gateways.outerjoin(entries, and_(entries.c.gateway == gateways.c.id, entries.c.sequence == _last)))
+    .where(gateways.c.id == bindparam("gateway"))
+)
+"""A gateway's row, with its last entry where there is one."""
 
 
 def read_kept(connection: Connection, gateway: str, catalogue: Catalogue) -> Kept:
@@ -55,42 +61,38 @@ def read_kept(connection: Connection, gateway: str, catalogue: Catalogue) -> Kep
     :raises UnknownGatewayError: if nothing is.
     :raises UnreadableStateError: if what is stored makes no sense.
     """
-    row, position, counter = _last_row(connection, gateway)
-    standing = BEGINNING
-    if position.sequence:
-        try:
-            standing = Standing(State(row.state), _evidence(row.evidence, catalogue))
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableStateError(f"the stored state of gateway {gateway} makes no sense: {error}") from error
-    return Kept(gateway, standing, position, _head(row, gateway, position, counter))
+    row = _end(connection, gateway)
+    head = _head(row, gateway)
+    if row.entry_sequence is None:
+        return Kept(gateway, BEGINNING, genesis(gateway), head)
+    try:
+        standing = Standing(State(row.entry_state), _evidence(row.entry_evidence, catalogue))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UnreadableStateError(f"the stored state of gateway {gateway} makes no sense: {error}") from error
+    return Kept(gateway, standing, Position(row.entry_sequence, row.entry_hash, row.entry_time), head)
 
 
 def read_head(connection: Connection, gateway: str) -> Head:
-    """The signed head as stored, whatever the state beside it says.
+    """The signed head as stored, whatever the chain beside it says.
 
     :raises UnknownGatewayError: if no record is kept of the gateway.
     """
-    row, position, counter = _last_row(connection, gateway)
-    return _head(row, gateway, position, counter)
+    return _head(_end(connection, gateway), gateway)
 
 
-def _last_row(connection: Connection, gateway: str) -> tuple[Row[Any], Position, int]:
-    """The last entry's row and where the chain ends; before any entry, the gateway's row and its genesis."""
-    row = connection.execute(_LAST_ENTRY, {"gateway": gateway}).one_or_none()
-    if row is not None:
-        return row, Position(row.sequence, row.hash, row.time), row.head_counter
-    row = connection.execute(_GATEWAY, {"gateway": gateway}).one_or_none()
+def _end(connection: Connection, gateway: str) -> Row[Any]:
+    row = connection.execute(_END, {"gateway": gateway}).one_or_none()
     if row is None:
         raise UnknownGatewayError(f"no record is kept of gateway {gateway}")
-    return row, genesis(gateway), FIRST_COUNTER
+    return row
 
 
-def _head(row: Row[Any], gateway: str, position: Position, counter: int) -> Head:
+def _head(row: Row[Any], gateway: str) -> Head:
     return Head(
         gateway,
-        position.sequence,
-        position.hash,
-        counter,
+        row.head_sequence,
+        row.head_hash,
+        row.head_counter,
         row.head_time,
         row.head_certificate,
         as_bytes(row.head_signature),
@@ -132,16 +134,11 @@ def _evidence_text(evidence: Evidence) -> str:
 
 
 def gateway_row(head: Head) -> dict[str, Any]:
-    """The row of a gateway whose record begins."""
-    return {
-        "id": head.gateway,
-        "head_time": head.time,
-        "head_certificate": head.certificate,
-        "head_signature": head.signature,
-    }
+    """The row of a gateway: its identification, and the head of its chain."""
+    return {"id": head.gateway, "head_sequence": head.sequence, "head_hash": head.hash, **_head_columns(head)}
 
 
-def entry_row(entry: Entry, signed: SignedEntry, standing: Standing, head: Head) -> dict[str, Any]:
+def entry_row(entry: Entry, signed: SignedEntry, standing: Standing) -> dict[str, Any]:
     """A row of the chain: the entry, and where it leaves the gateway."""
     return {
         "gateway": entry.gateway,
@@ -152,6 +149,16 @@ def entry_row(entry: Entry, signed: SignedEntry, standing: Standing, head: Head)
         "signature": signed.signature,
         "state": str(standing.state),
         "evidence": _evidence_text(standing.evidence),
+    }
+
+
+def append_row(entry: Entry, signed: SignedEntry, standing: Standing, head: Head) -> dict[str, Any]:
+    """What is inserted to append an entry: its row, and the head at it."""
+    return {**entry_row(entry, signed, standing), **_head_columns(head)}
+
+
+def _head_columns(head: Head) -> dict[str, Any]:
+    return {
         "head_counter": head.counter,
         "head_time": head.time,
         "head_certificate": head.certificate,

@@ -1,7 +1,7 @@
 """The tables of the record. :mod:`migrations` makes them; a test proves that the two do not drift apart.
 
 In SQLite chains and gateways are stored in the order of their keys, with no row id beside it: a transition then writes
-one page, and what it costs is the wait for the disk.
+two pages, and what it costs is the wait for the disk.
 """
 
 from __future__ import annotations
@@ -32,18 +32,25 @@ metadata = MetaData(
 GATEWAY_ID_LENGTH = 14
 HASH_LENGTH = 64
 TIME_LENGTH = 27
+HEAD_COLUMNS = ("head_counter", "head_time", "head_certificate", "head_signature")
 
 gateways = Table(
     "gateways",
     metadata,
     Column("id", String(GATEWAY_ID_LENGTH), nullable=False),
-    Column("head_time", String(TIME_LENGTH), nullable=False, comment="when the record was begun"),
+    Column("head_sequence", Integer, nullable=False, comment="of the last entry, 0 before the first"),
+    Column("head_hash", String(HASH_LENGTH), nullable=False, comment="of the last entry, or of the genesis"),
+    Column("head_counter", BigInteger, nullable=False),
+    Column("head_time", String(TIME_LENGTH), nullable=False, comment="when the keeper took the entry"),
     Column("head_certificate", String(HASH_LENGTH), nullable=False),
-    Column("head_signature", LargeBinary, nullable=False, comment="the keeper's, over the head before any entry"),
+    Column("head_signature", LargeBinary, nullable=False, comment="the keeper's"),
     PrimaryKeyConstraint("id"),
     sqlite_with_rowid=False,
 )
-"""Whose records are kept here."""
+"""Whose records are kept here, each with the signed head of its chain.
+
+The head stands apart from the chain and is kept once: whoever takes entries away has no older head to put in its place.
+"""
 
 entries = Table(
     "entries",
@@ -56,17 +63,21 @@ entries = Table(
     Column("signature", LargeBinary, nullable=False, comment="ECDSA P-256 with SHA-256, DER"),
     Column("state", String(40), nullable=False, comment="of the gateway, after this entry"),
     Column("evidence", Text, nullable=False, comment="JSON: facts and open faults, after this entry"),
-    Column("head_counter", BigInteger, nullable=False),
-    Column("head_time", String(TIME_LENGTH), nullable=False, comment="when the keeper took the entry"),
-    Column("head_certificate", String(HASH_LENGTH), nullable=False),
-    Column("head_signature", LargeBinary, nullable=False, comment="the keeper's, over the head at this entry"),
     PrimaryKeyConstraint("gateway", "sequence"),
     sqlite_with_rowid=False,
 )
-"""The chains, and where each entry leaves its gateway. Rows are added, never changed.
+"""The chains, and where each entry leaves its gateway. Rows are added, never changed."""
 
-Entry, new state and signed head are one row, so that none can be there without the others; and its key is the
-optimistic lock, for a place in a chain can be taken once.
+appends = Table(
+    "appends",
+    MetaData(),
+    *(Column(column.name, column.type) for column in entries.columns),
+    *(Column(column.name, column.type) for column in gateways.columns if column.name in HEAD_COLUMNS),
+)
+"""A view to insert into, and nothing else: entry, new state and signed head go in together or not at all.
+
+Its trigger is the optimistic lock. It adds the entry and moves the head forward by one, from the entry before; where
+the head is elsewhere by then, or the place in the chain is taken, the whole insert fails as a violated constraint.
 """
 
 certificates = Table(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from lifecycle.states import State
+from lifecycle.store.errors import UnreadableStateError
 from lifecycle.store.repository import Repository
 from lifecycle.store.rows import Kept, read_kept
-from lifecycle.store.schema import commands, entries, gateways
+from lifecycle.store.schema import entries, gateways
 
 _LAST_STATE = (
     select(entries.c.state)
@@ -25,21 +26,38 @@ _ENTRIES_NOW = func.coalesce(
 )
 
 
+_STATES = frozenset(map(str, State))
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """The fleet in figures.
 
     :ivar counts: gateways by state; states without any are left out.
+    :ivar unreadable: gateways whose stored state is none.
     :ivar entries: entries of all chains together, so that any change shows.
     """
 
     counts: Mapping[State, int]
+    unreadable: int
     entries: int
 
     @property
     def total(self) -> int:
         """How many gateways there are."""
-        return sum(self.counts.values())
+        return sum(self.counts.values()) + self.unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A gateway in a list.
+
+    :ivar gateway: its identification.
+    :ivar kept: what is kept of it; ``None`` where that makes no sense.
+    """
+
+    gateway: str
+    kept: Kept | None
 
 
 def fleet(repository: Repository) -> Fleet:
@@ -48,12 +66,14 @@ def fleet(repository: Repository) -> Fleet:
     query = select(each.c.state, func.count(), func.sum(each.c.entries)).group_by(each.c.state)
     with repository.engine.connect() as connection:
         rows = connection.execute(query).all()
-    return Fleet({State(state): count for state, count, _ in rows}, sum(int(total) for _, _, total in rows))
+    known = {State(state): count for state, count, _ in rows if state in _STATES}
+    unreadable = sum(count for state, count, _ in rows if state not in _STATES)
+    return Fleet(known, unreadable, sum(int(total) for _, _, total in rows))
 
 
 def page(
     repository: Repository, *, state: State | None = None, containing: str = "", after: str = "", limit: int
-) -> list[Kept]:
+) -> list[Listed]:
     """Gateways in the order of their identifications.
 
     :param state: only those that are in it now.
@@ -67,7 +87,14 @@ def page(
         query = query.where(_STATE_NOW == str(state))
     with repository.engine.connect() as connection:
         found = connection.execute(query).scalars().all()
-        return [read_kept(connection, gateway, repository.law.catalogue) for gateway in found]
+        return [Listed(gateway, _kept_or_none(repository, connection, gateway)) for gateway in found]
+
+
+def _kept_or_none(repository: Repository, connection: Connection, gateway: str) -> Kept | None:
+    try:
+        return read_kept(connection, gateway, repository.law.catalogue)
+    except UnreadableStateError:
+        return None
 
 
 def ends(repository: Repository, of: Collection[str]) -> dict[str, int]:
@@ -75,10 +102,3 @@ def ends(repository: Repository, of: Collection[str]) -> dict[str, int]:
     query = select(gateways.c.id, _ENTRIES_NOW).where(gateways.c.id.in_(of))
     with repository.engine.connect() as connection:
         return {gateway: int(count) for gateway, count in connection.execute(query)}
-
-
-def was_commanded(repository: Repository, certificate: str, key: str) -> bool:
-    """Whether a command of this party with this idempotency key has acted."""
-    query = select(commands.c.sequence).where(commands.c.certificate == certificate, commands.c.key == key)
-    with repository.engine.connect() as connection:
-        return connection.execute(query).one_or_none() is not None

@@ -14,6 +14,56 @@ branch_labels: str | None = None
 depends_on: str | None = None
 
 
+_ENTRY = ("gateway", "sequence", "time", "body", "hash", "signature", "state", "evidence")
+_HEAD = ("head_counter", "head_time", "head_certificate", "head_signature")
+_NEW = ", ".join(f"NEW.{name}" for name in _ENTRY)
+_NEW_HEAD = ", ".join(f"{name} = NEW.{name}" for name in _HEAD)
+
+_VIEW = f"""
+CREATE VIEW appends AS
+SELECT {", ".join(f"entries.{name}" for name in _ENTRY)}, {", ".join(f"gateways.{name}" for name in _HEAD)}
+FROM entries JOIN gateways ON gateways.id = entries.gateway
+"""
+_ADD_ENTRY = f"INSERT INTO entries ({', '.join(_ENTRY)}) VALUES ({_NEW})"
+_MOVE_HEAD = f"""
+UPDATE gateways SET head_sequence = NEW.sequence, head_hash = NEW.hash, {_NEW_HEAD}
+WHERE id = NEW.gateway AND head_sequence = NEW.sequence - 1
+"""
+_REFUSAL = "the head of the chain is elsewhere"
+
+
+def _create_view() -> None:
+    """The view that entry, new state and signed head are inserted into together, with its trigger."""
+    op.execute(_VIEW)
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"""
+            CREATE TRIGGER append INSTEAD OF INSERT ON appends BEGIN
+                {_ADD_ENTRY};
+                {_MOVE_HEAD};
+                SELECT CASE WHEN changes() = 0 THEN RAISE(ABORT, '{_REFUSAL}') END;
+            END
+        """)
+        return
+    op.execute(f"""
+        CREATE FUNCTION append_entry() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            {_ADD_ENTRY};
+            {_MOVE_HEAD};
+            IF NOT FOUND THEN
+                RAISE unique_violation USING MESSAGE = '{_REFUSAL}';
+            END IF;
+            RETURN NEW;
+        END $$
+    """)
+    op.execute("CREATE TRIGGER append INSTEAD OF INSERT ON appends FOR EACH ROW EXECUTE FUNCTION append_entry()")
+
+
+def _drop_view() -> None:
+    op.execute("DROP VIEW appends")
+    if op.get_bind().dialect.name != "sqlite":
+        op.execute("DROP FUNCTION append_entry")
+
+
 def upgrade() -> None:
     """Apply."""
     op.create_table(
@@ -25,11 +75,12 @@ def upgrade() -> None:
     op.create_table(
         "gateways",
         sa.Column("id", sa.String(length=14), nullable=False),
-        sa.Column("head_time", sa.String(length=27), nullable=False, comment="when the record was begun"),
+        sa.Column("head_sequence", sa.Integer(), nullable=False, comment="of the last entry, 0 before the first"),
+        sa.Column("head_hash", sa.String(length=64), nullable=False, comment="of the last entry, or of the genesis"),
+        sa.Column("head_counter", sa.BigInteger(), nullable=False),
+        sa.Column("head_time", sa.String(length=27), nullable=False, comment="when the keeper took the entry"),
         sa.Column("head_certificate", sa.String(length=64), nullable=False),
-        sa.Column(
-            "head_signature", sa.LargeBinary(), nullable=False, comment="the keeper's, over the head before any entry"
-        ),
+        sa.Column("head_signature", sa.LargeBinary(), nullable=False, comment="the keeper's"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_gateways")),
         sqlite_with_rowid=False,
     )
@@ -62,12 +113,6 @@ def upgrade() -> None:
         sa.Column("signature", sa.LargeBinary(), nullable=False, comment="ECDSA P-256 with SHA-256, DER"),
         sa.Column("state", sa.String(length=40), nullable=False, comment="of the gateway, after this entry"),
         sa.Column("evidence", sa.Text(), nullable=False, comment="JSON: facts and open faults, after this entry"),
-        sa.Column("head_counter", sa.BigInteger(), nullable=False),
-        sa.Column("head_time", sa.String(length=27), nullable=False, comment="when the keeper took the entry"),
-        sa.Column("head_certificate", sa.String(length=64), nullable=False),
-        sa.Column(
-            "head_signature", sa.LargeBinary(), nullable=False, comment="the keeper's, over the head at this entry"
-        ),
         sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_entries_gateway")),
         sa.PrimaryKeyConstraint("gateway", "sequence", name=op.f("pk_entries")),
         sqlite_with_rowid=False,
@@ -97,10 +142,12 @@ def upgrade() -> None:
             ["gateway", "meter", "obis", "captured"],
             unique=False,
         )
+    _create_view()
 
 
 def downgrade() -> None:
     """Take back."""
+    _drop_view()
     with op.batch_alter_table("readings", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_readings_gateway_meter_obis_captured"))
 
