@@ -12,7 +12,7 @@ from smgw.logs import configure_logging
 SECTIONS: Mapping[str, Sequence[str]] = {
     "See it": ("life", "serve", "sml"),
     "The law": ("phases", "prove", "gate"),
-    "The record": ("party", "gateway", "replay", "journal", "db"),
+    "The record": ("party", "reader", "gateway", "replay", "journal", "db"),
     "The shell": ("completion",),
 }
 """Commands in the order a newcomer needs them; each is a module of :mod:`smgw.commands`."""

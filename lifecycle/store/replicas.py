@@ -23,6 +23,10 @@ from lifecycle.store.rows import FIRST_COUNTER, Kept, entry_row, gateway_row, ke
 from lifecycle.store.schema import entries, gateways
 
 
+_LOOKS = 5
+"""How often a chain is read anew because it grew meanwhile."""
+
+
 def replay_kept(
     repository: Repository,
     gateway: str,
@@ -36,18 +40,22 @@ def replay_kept(
 
     :param head_certificates: certificates (DER, by fingerprint) that came with *head*.
     """
-    chain = repository.chain(gateway)
-    chain = replace(chain, certificates={**chain.certificates, **head_certificates})
-    verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
-    if not verdict.ok or until is not None:
-        return verdict
-    try:
-        stored = repository.kept(gateway).standing
-    except UnreadableStateError as error:
-        return _differs(verdict, str(error))
-    if stored != verdict.standing:
-        told = f"{verdict.standing.state}" if stored.state is not verdict.standing.state else "other evidence"
-        return _differs(verdict, f"stored is {stored.state}, the record folds to {told}")
+    for _ in range(_LOOKS):
+        chain = repository.chain(gateway)
+        chain = replace(chain, certificates={**chain.certificates, **head_certificates})
+        verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
+        if not verdict.ok or until is not None:
+            return verdict
+        try:
+            stored = repository.kept(gateway)
+        except UnreadableStateError as error:
+            return _differs(verdict, str(error))
+        if stored.position == verdict.position:
+            break  # otherwise an entry came in between, and chain and state are not of one moment
+    if stored.standing != verdict.standing:
+        same = stored.standing.state is verdict.standing.state
+        told = "other evidence" if same else str(verdict.standing.state)
+        return _differs(verdict, f"stored is {stored.standing.state}, the record folds to {told}")
     return verdict
 
 

@@ -70,7 +70,7 @@ def test_a_lawful_step_is_signed_at_its_place() -> None:
         report(DEVICE, "no-such-fault"),
         restore(GWA, "disk-full"),
     ],
-    ids=str,
+    ids=lambda step: step.attempt,
 )
 def test_what_the_law_refuses_is_not_signed(step: Step, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lifecycle.desk.sign_entry", lambda *_: pytest.fail("signed"))

@@ -1,0 +1,1 @@
+"""Tests of :mod:`lifecycle.service`, against a service that really runs."""
