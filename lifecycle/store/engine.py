@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.resources
+import sqlite3
+import threading
+import time
 from typing import Any
 
 from alembic import command
@@ -19,6 +22,7 @@ from lifecycle.store.schema import metadata
 BUSY_SECONDS = 30
 """How long SQLite waits for another writer before it gives up."""
 _SCHEMA_LOCK = 7364771903109  # any number; nobody else in this database takes the same
+_ONE_AT_A_TIME = threading.Lock()  # alembic knows one environment a process
 
 
 def connect(url: str) -> Engine:
@@ -43,7 +47,7 @@ def connect(url: str) -> Engine:
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
     except (ArgumentError, ImportError) as error:
         raise StoreError(f"no driver for {parsed.drivername}: {error}") from error
-    event.listen(engine, "connect", _make_durable)
+    event.listen(engine, "connect", _set_up)
     return engine
 
 
@@ -54,11 +58,27 @@ def _waiting_for_the_disk(url: URL) -> URL:
     return url.update_query_dict({"options": f"{told} -c synchronous_commit=on".strip()})
 
 
-def _make_durable(connection: Any, _record: Any) -> None:
+def _set_up(connection: Any, _record: Any) -> None:
+    connection.text_factory = _as_stored
     cursor = connection.cursor()
+    deadline = time.monotonic() + BUSY_SECONDS
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
+        while True:
+            try:
+                cursor.execute(f"PRAGMA {pragma}")
+            except sqlite3.OperationalError as error:
+                # Of several who open a new database at once one makes the log; the others SQLite turns away at once.
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+            else:
+                break
     cursor.close()
+
+
+def _as_stored(text: bytes) -> str:
+    """A text from SQLite, also where a bit flipped on the disk: replay says what is wrong with it, and where."""
+    return text.decode("utf-8", "replace")
 
 
 def alembic_config(engine: Engine | None = None) -> Config:
@@ -100,13 +120,14 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         _refuse_somebody_elses(engine)
     elif not _is_known(before):
         raise SchemaError(_unknown(engine, before))
-    event.listen(engine, "begin", _alone)
-    try:
-        command.upgrade(alembic_config(engine), "head")
-    except SQLAlchemyError as error:
-        raise StoreError(f"cannot upgrade {_shown(engine)}: {error}") from error
-    finally:
-        event.remove(engine, "begin", _alone)
+    with _ONE_AT_A_TIME:
+        event.listen(engine, "begin", _alone)
+        try:
+            command.upgrade(alembic_config(engine), "head")
+        except SQLAlchemyError as error:
+            raise StoreError(f"cannot upgrade {_shown(engine)}: {error}") from error
+        finally:
+            event.remove(engine, "begin", _alone)
     return before, needed_revision()
 
 

@@ -23,10 +23,6 @@ from lifecycle.store.rows import FIRST_COUNTER, Kept, entry_row, gateway_row, ke
 from lifecycle.store.schema import entries, gateways
 
 
-_LOOKS = 5
-"""How often a chain is read anew because it grew meanwhile."""
-
-
 def replay_kept(
     repository: Repository,
     gateway: str,
@@ -40,22 +36,27 @@ def replay_kept(
 
     :param head_certificates: certificates (DER, by fingerprint) that came with *head*.
     """
-    for _ in range(_LOOKS):
-        chain = repository.chain(gateway)
-        chain = replace(chain, certificates={**chain.certificates, **head_certificates})
-        verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
-        if not verdict.ok or until is not None:
-            return verdict
-        try:
-            stored = repository.kept(gateway)
-        except UnreadableStateError as error:
-            return _differs(verdict, str(error))
-        if stored.position == verdict.position:
-            break  # otherwise an entry came in between, and chain and state are not of one moment
+    stored: Kept | None = None
+    try:
+        stored = repository.kept(gateway)
+    except UnreadableStateError as error:
+        unreadable = str(error)
+    chain = repository.chain(gateway)
+    if stored is not None:
+        # Entries are only ever added: those that were there when the state was read are the first so many.
+        chain = replace(chain, lines=chain.lines[: stored.position.sequence], head=stored.head)
+    chain = replace(chain, certificates={**chain.certificates, **head_certificates})
+    verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
+    if not verdict.ok or until is not None:
+        return verdict
+    if stored is None:
+        return _differs(verdict, unreadable)
     if stored.standing != verdict.standing:
         same = stored.standing.state is verdict.standing.state
         told = "other evidence" if same else str(verdict.standing.state)
         return _differs(verdict, f"stored is {stored.standing.state}, the record folds to {told}")
+    if stored.position != verdict.position:
+        return _differs(verdict, f"stored is {stored.position}, the record ends at {verdict.position}")
     return verdict
 
 
@@ -77,6 +78,8 @@ def import_chain(repository: Repository, chain: Chain) -> tuple[int, Kept]:
         return _take(repository, chain)
     except IntegrityError as error:
         raise ConflictError(f"gateway {chain.gateway}: somebody wrote during the import; try again") from error
+    finally:
+        repository.forget(chain.gateway)
 
 
 def _take(repository: Repository, chain: Chain) -> tuple[int, Kept]:
@@ -92,20 +95,24 @@ def _take(repository: Repository, chain: Chain) -> tuple[int, Kept]:
             _continues(repository, before, lines)
             if have >= len(lines):
                 return 0, before
-        for der in (*chain.certificates.values(), keeper.certificate_der):
-            keep_certificate(connection, der)
+        new = [read_entry(line.body) for line in lines[have:]]
+        signers = {entry.actor.certificate for entry in new}
+        # Of what came with the chain only what signed an entry; and in one order, so that two imports cannot lock up.
+        for fingerprint in sorted(signers):
+            keep_certificate(connection, chain.certificates[fingerprint])
+        keep_certificate(connection, keeper.certificate_der)
         rows = list(_rows(repository, lines, have))
         position = Position(len(lines), lines[-1].hash, "") if lines else genesis(chain.gateway)
         counter = before.head.counter + 1 if before else FIRST_COUNTER
         head = gateway_row(sign_head(chain.gateway, position, counter, repository.clock(), keeper))
         if before is None:
             connection.execute(insert(gateways), head)
-        else:
+        if rows:
+            connection.execute(insert(entries), rows)
+        if before is not None:  # after the entries, as whoever appends does, so that the two cannot lock up
             unmoved = (gateways.c.id == chain.gateway, gateways.c.head_sequence == have)
             if connection.execute(update(gateways).where(*unmoved).values(head)).rowcount != 1:
                 raise ConflictError(f"gateway {chain.gateway}: somebody wrote during the import; try again")
-        if rows:
-            connection.execute(insert(entries), rows)
         kept = read_kept(connection, chain.gateway, repository.law.catalogue)
     return len(rows), kept
 

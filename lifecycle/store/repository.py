@@ -31,7 +31,7 @@ from lifecycle.journal import (
     sign_entry,
     step_of,
 )
-from lifecycle.law import BEGINNING, LAW, Law, Move, Permitted, Standing, Step, in_words
+from lifecycle.law import BEGINNING, LAW, Law, Move, Permitted, Standing, Step, Unlawful, in_words
 from lifecycle.machine import Life, LifecycleMachine
 from lifecycle.parties import Clock, Credentials, Party, PartyError, Trust, fingerprint_of, utc_now
 from lifecycle.roles import Actor, Role, may_sign_for
@@ -133,17 +133,25 @@ class Repository:
         position = genesis(check_gateway_id(gateway))
         head = sign_head(gateway, position, FIRST_COUNTER, self.clock(), self.keeper)
         intent = digest({"register": gateway})
-        with self.engine.begin() as connection:
-            if key is not None and self._repeated(connection, by, key, intent) is not None:
-                return read_kept(connection, gateway, self.law.catalogue), True
-            try:
+        if self._registered_before(by, key, intent):
+            return self.kept(gateway), True
+        try:
+            with self.engine.begin() as connection:
                 self._keep_certificates(connection, self.keeper.certificate_der)
                 connection.execute(insert(gateways), gateway_row(head))
                 if key is not None:
-                    connection.execute(insert(commands), command_row(by, key, intent, gateway, 0))
-            except IntegrityError as error:
-                raise GatewayExistsError(f"gateway {gateway} has a record already") from error
+                    connection.execute(_INSERT_COMMAND, command_row(by, key, intent, gateway, 0))
+        except IntegrityError as error:
+            if self._registered_before(by, key, intent):  # by the same command, sent twice at once
+                return self.kept(gateway), True
+            raise GatewayExistsError(f"gateway {gateway} has a record already") from error
         return Kept(gateway, BEGINNING, position, head), False
+
+    def _registered_before(self, by: str, key: str | None, intent: str) -> bool:
+        if key is None:
+            return False
+        with self.engine.connect() as connection:
+            return self._repeated(connection, by, key, intent) is not None
 
     def kept(self, gateway: str) -> Kept:
         """What is kept of a gateway.
@@ -168,13 +176,23 @@ class Repository:
         command: dict[str, object] | None = None
         if key is not None:
             intent = digest({"gateway": entry.gateway, "kind": str(entry.kind), "payload": entry.payload})
-            repeated = self._answered_before(entry, key, intent)
-            if repeated is not None:
-                return repeated
             command = command_row(entry.actor.certificate, key, intent, entry.gateway, entry.sequence)
+        answered = self._answered_before(command)
+        if answered is not None:
+            return answered
+        try:
+            return self._append(entry, signed, certificate_der, command)
+        except ConflictError:
+            # The place may have been taken by this very command, sent twice, or by this very entry.
+            answered = self._answered_before(command) or self._on_record_already(entry, signed)
+            if answered is None:
+                raise
+            return answered
+
+    def _append(
+        self, entry: Entry, signed: SignedEntry, certificate_der: bytes, command: Mapping[str, object] | None
+    ) -> Appended:
         before = self._end_for(entry)
-        if entry.sequence == before.position.sequence and signed.hash == before.position.hash:
-            return Appended(entry, before, repeated=True)
         self._follows(entry, before)
         decision, standing = self._lawful(_step_told(entry), before.standing)
         _, expected = payload_of(_step_told(entry), decision, entry.payload.get("detail"))
@@ -198,7 +216,24 @@ class Repository:
         _may_sign_here(party.actor, gateway)
         if step.actor != party.actor:
             raise EntryRefusedError(f"the step is {in_words(step.actor)}'s, the key {in_words(party.actor)}'s")
-        before = self._ends.get(gateway) or self.kept(gateway)
+        remembered = self._ends.get(gateway)
+        if remembered is None:
+            return self._act(self.kept(gateway), party, step, now, detail)
+        try:
+            return self._act(remembered, party, step, now, detail)
+        except (Unlawful, EntryRefusedError, ConflictError) as error:
+            before = self.kept(gateway)
+            # Others may have written since. Then the law decides anew on what holds now; but who asked for a transition
+            # asked it of the state that was left meanwhile.
+            left = isinstance(step, Move) and before.standing.state is not remembered.standing.state
+            if before.position == remembered.position or (left and isinstance(error, ConflictError)):
+                raise
+        return self._act(before, party, step, now, detail)
+
+    def _act(
+        self, before: Kept, party: Party, step: Step, now: datetime, detail: Mapping[str, Json] | None
+    ) -> Appended:
+        gateway = before.gateway
         decision, standing = self._lawful(step, before.standing)
         kind, payload = payload_of(step, decision, detail)
         body = compose(gateway, before.position, now, kind, payload, step.actor)
@@ -235,26 +270,37 @@ class Repository:
                 if command is not None:
                     connection.execute(_INSERT_COMMAND, command)
         except IntegrityError as error:
-            self._ends.pop(entry.gateway, None)
+            self.forget(entry.gateway)
             raise ConflictError(
                 f"entry {entry.sequence} of {entry.gateway}: another was first; read the head, decide and sign again"
             ) from error
         except BaseException:  # whatever happened, what is in the database holds, and not what is remembered of it
-            self._ends.pop(entry.gateway, None)
+            self.forget(entry.gateway)
             raise
         self._certificates_kept |= {entry.actor.certificate, self.keeper.actor.certificate}
         self._remember(kept)
         return Appended(entry, kept, repeated=False)
 
-    def _answered_before(self, entry: Entry, key: str, intent: str) -> Appended | None:
+    def _answered_before(self, command: Mapping[str, object] | None) -> Appended | None:
+        """What became of a command when it acted, ``None`` where it has not."""
+        if command is None:
+            return None
+        gateway = str(command["gateway"])
         with self.engine.connect() as connection:
-            sequence = self._repeated(connection, entry.actor.certificate, key, intent)
+            told = str(command["certificate"]), str(command["key"]), str(command["intent"])
+            sequence = self._repeated(connection, *told)
             if sequence is None:
                 return None
-            query = select(entries.c.body).where(entries.c.gateway == entry.gateway, entries.c.sequence == sequence)
-            body = bytes(connection.execute(query).scalar_one())
-            kept = read_kept(connection, entry.gateway, self.law.catalogue)
+            query = select(entries.c.body).where(entries.c.gateway == gateway, entries.c.sequence == sequence)
+            body = as_bytes(connection.execute(query).scalar_one())
+            kept = read_kept(connection, gateway, self.law.catalogue)
         return Appended(read_entry(body), kept, repeated=True)
+
+    def _on_record_already(self, entry: Entry, signed: SignedEntry) -> Appended | None:
+        in_its_place = self.entries(entry.gateway, after=entry.sequence - 1, limit=1)
+        if not in_its_place or in_its_place[0].hash != signed.hash:
+            return None
+        return Appended(entry, self.kept(entry.gateway), repeated=True)
 
     def _end_for(self, entry: Entry) -> Kept:
         """The end of the chain that an entry is to follow: as remembered where it fits, else as the database has it.
@@ -265,6 +311,10 @@ class Repository:
         if remembered is not None and remembered.position.hash == entry.previous:
             return remembered
         return self.kept(entry.gateway)
+
+    def forget(self, gateway: str) -> None:
+        """Let go of what is remembered of a gateway; somebody beside this has written its record."""
+        self._ends.pop(gateway, None)
 
     def _remember(self, kept: Kept) -> None:
         if len(self._ends) >= _ENDS_REMEMBERED:
@@ -358,7 +408,10 @@ class Repository:
                 used.add(read_entry(line.body).actor.certificate)
             except JournalError:
                 continue  # replay will say what is wrong with it
-        return Chain(gateway, lines, {name: der for name, der in self.certificates().items() if name in used}, head)
+        beside = select(certificates).where(certificates.c.fingerprint.in_(used))
+        with self.engine.connect() as connection:
+            ders = {fingerprint: as_bytes(der) for fingerprint, der in connection.execute(beside)}
+        return Chain(gateway, lines, ders, head)
 
     def gateways(self, *, state: State | None = None, after: str = "", limit: int | None = None) -> list[str]:
         """Identifications of the gateways kept, in order."""

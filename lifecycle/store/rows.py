@@ -8,8 +8,8 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, func, insert, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Row, and_, bindparam, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from lifecycle.canonical import canonical
 from lifecycle.evidence import Evidence, OpenFault
@@ -53,6 +53,10 @@ _END = (
     .where(gateways.c.id == bindparam("gateway"))
 )
 """A gateway's row, with its last entry where there is one."""
+_KEEP_CERTIFICATE = {
+    "sqlite": sqlite.insert(certificates).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(certificates).on_conflict_do_nothing(),
+}
 
 
 def read_kept(connection: Connection, gateway: str, catalogue: Catalogue) -> Kept:
@@ -115,16 +119,9 @@ def _evidence(text: str, catalogue: Catalogue) -> Evidence:
 
 
 def keep_certificate(connection: Connection, der: bytes) -> None:
-    """Put a certificate beside the chains, where it does not lie yet."""
-    fingerprint = fingerprint_of(der)
-    known = select(certificates.c.fingerprint).where(certificates.c.fingerprint == fingerprint)
-    if connection.execute(known).one_or_none() is not None:
-        return
-    try:
-        with connection.begin_nested():
-            connection.execute(insert(certificates), {"fingerprint": fingerprint, "der": der})
-    except IntegrityError:
-        return  # somebody else was first with the same certificate
+    """Put a certificate beside the chains, where it does not lie yet. It comes and goes with the transaction."""
+    keep = _KEEP_CERTIFICATE[connection.dialect.name]
+    connection.execute(keep, {"fingerprint": fingerprint_of(der), "der": der})
 
 
 @lru_cache(maxsize=1024)

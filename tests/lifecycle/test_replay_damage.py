@@ -73,7 +73,9 @@ def test_a_flipped_bit_is_found_in_its_entry(campaign: Campaign) -> None:
         kinds[verdict.broken.kind] = kinds.get(verdict.broken.kind, 0) + 1
 
     flip()
-    campaign.report("replay: one flipped bit anywhere in a file", **{f"found as {kind}": n for kind, n in kinds.items()})
+    campaign.report(
+        "replay: one flipped bit anywhere in a file", **{f"found as {kind}": n for kind, n in kinds.items()}
+    )
 
 
 @pytest.mark.campaign

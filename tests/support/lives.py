@@ -27,8 +27,6 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 GATEWAY = "EXXX0012345678"
 OTHER_GATEWAY = "EXXX0012345679"
-GATEWAYS = (GATEWAY, OTHER_GATEWAY, *(f"EXXX1{number:09}" for number in range(4)))
-"""Gateways that hold keys of their own."""
 
 
 class SettableClock:
@@ -57,19 +55,22 @@ class Cast:
     :ivar authority: the CA.
     :ivar trust: what pins it.
     :ivar parties: one party in every role; as GATEWAY, that of :data:`GATEWAY`.
-    :ivar devices: the gateways' own parties, by identification: a gateway signs in its own record only.
+    :ivar devices: the gateways' own parties, by identification: a gateway signs in its own record only. Others than
+        the first two are enrolled when they first act.
     """
 
     authority: OperationsAuthority
     trust: Trust
     parties: Mapping[Role, Party]
-    devices: Mapping[str, Party]
+    devices: dict[str, Party]
 
     @classmethod
     def enrolled(cls, at: datetime = START - timedelta(days=1)) -> Cast:
         """A new CA and a new party in every role, their certificates valid from *at* on."""
         authority = OperationsAuthority.create(clock=lambda: at)
-        devices = {gateway: authority.enrol(Role.GATEWAY, gateway, clock=lambda: at) for gateway in GATEWAYS}
+        devices = {
+            gateway: authority.enrol(Role.GATEWAY, gateway, clock=lambda: at) for gateway in (GATEWAY, OTHER_GATEWAY)
+        }
         parties = {role: authority.enrol(role, f"{role.title()} 1", clock=lambda: at) for role in Role}
         parties[Role.GATEWAY] = devices[GATEWAY]
         return cls(authority, Trust(authority.certificate), parties, devices)
@@ -79,7 +80,12 @@ class Cast:
 
     def acting(self, role: Role, gateway: str = GATEWAY) -> Party:
         """Who acts in a role on a gateway."""
-        return self.devices[gateway] if role is Role.GATEWAY else self.parties[role]
+        if role is not Role.GATEWAY:
+            return self.parties[role]
+        if gateway not in self.devices:
+            at = self.authority.certificate.not_valid_before_utc
+            self.devices[gateway] = self.authority.enrol(role, gateway, clock=lambda: at)
+        return self.devices[gateway]
 
     @property
     def keeper(self) -> Party:
