@@ -221,7 +221,7 @@ class Trust:
             usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
             key = certificate.public_key()
         except Exception as error:  # the library has many words for bytes that are no certificate; none of them passes
-            raise PartyError(f"not issued by the pinned operations CA: {error or type(error).__name__}") from error
+            raise PartyError(f"not issued by the pinned operations CA: {str(error) or type(error).__name__}") from error
         # The bits that end a signature's last byte carry nothing, and would give one certificate several fingerprints.
         if not certificate_der.endswith(b"\x00" + certificate.signature):
             raise PartyError("a certificate that is not DER: bits of its signature are said to be unused")

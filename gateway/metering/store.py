@@ -28,6 +28,8 @@ from sqlalchemy import (
 from lifecycle.canonical import format_time
 from lifecycle.store.schema import GATEWAY_ID_LENGTH, TIME_LENGTH, metadata
 
+_FLAGS_LENGTH = 255
+
 readings = Table(
     "readings",
     metadata,
@@ -39,7 +41,7 @@ readings = Table(
     Column("value", String(24), nullable=False, comment="integer in decimal: an unsigned 64-bit value fits no column"),
     Column("scaler", Integer, nullable=False),
     Column("unit", Integer, nullable=True, comment="DLMS unit"),
-    Column("flags", String(255), nullable=False),
+    Column("flags", String(_FLAGS_LENGTH), nullable=False),
     PrimaryKeyConstraint("id"),
     Index(None, "gateway", "meter", "obis", "captured"),
 )
@@ -87,7 +89,7 @@ class ReadingStore:
                 "value": str(reading.value),
                 "scaler": reading.scaler,
                 "unit": reading.unit,
-                "flags": " ".join(reading.flags)[:255],
+                "flags": _in_one_text(reading.flags),
             }
             for reading in new
         ]
@@ -116,3 +118,9 @@ class ReadingStore:
         query = select(func.count()).select_from(readings).where(readings.c.gateway == gateway)
         with self._engine.connect() as connection:
             return connection.execute(query).scalar_one()
+
+
+def _in_one_text(flags: Sequence[str]) -> str:
+    """Flags as they are kept: as many of them, whole, as the column takes. The codec's own all fit."""
+    text = " ".join(flags)
+    return text if len(text) <= _FLAGS_LENGTH else text[: _FLAGS_LENGTH + 1].rpartition(" ")[0]

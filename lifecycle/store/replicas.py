@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import decode_signature
 from lifecycle.chains import Break, BreakKind, Chain, read
-from lifecycle.head import Head, sign_head
+from lifecycle.head import Head
 from lifecycle.journal import Position, SignedEntry, genesis, read_entry, step_of
 from lifecycle.law import BEGINNING
 from lifecycle.replay import Verdict, replay
@@ -104,7 +104,7 @@ def _take(repository: Repository, chain: Chain) -> tuple[int, Kept]:
         rows = list(_rows(repository, lines, have))
         position = Position(len(lines), lines[-1].hash, "") if lines else genesis(chain.gateway)
         counter = before.head.counter + 1 if before else FIRST_COUNTER
-        head = gateway_row(sign_head(chain.gateway, position, counter, repository.clock(), keeper))
+        head = gateway_row(repository.signed_head(chain.gateway, position, counter))
         if before is None:
             connection.execute(insert(gateways), head)
         if rows:

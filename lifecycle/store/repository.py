@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from lifecycle.canonical import JournalError, format_time, parse_time
 from lifecycle.chains import Chain
-from lifecycle.head import sign_head
+from lifecycle.head import Head, sign_head
 from lifecycle.journal import (
     Entry,
     Json,
@@ -120,6 +120,21 @@ class Repository:
         self._certificates_kept: set[str] = set()
         self._ends: dict[str, Kept] = {}
 
+    def signed_head(self, gateway: str, position: Position, counter: int) -> Head:
+        """The head of a chain as it is now, signed by the keeper.
+
+        :raises StoreError: if the keeper's certificate is not good now: nobody would believe the head.
+        """
+        now = self.clock()
+        try:
+            _valid_at(self.trust.credentials(self.keeper.certificate_der), now)
+        except (PartyError, EntryRefusedError) as error:
+            raise StoreError(
+                f"the keeper cannot sign heads: {error or 'its certificate is not good'}; "
+                "it needs a certificate of the record's operations CA, valid now"
+            ) from error
+        return sign_head(gateway, position, counter, now, self.keeper)
+
     def register(self, gateway: str, *, by: str = "", key: str | None = None) -> Kept:
         """Begin the record of a gateway, in DEVELOPMENT.
 
@@ -131,7 +146,7 @@ class Repository:
     def register_once(self, gateway: str, *, by: str = "", key: str | None = None) -> tuple[Kept, bool]:
         """As :meth:`register`, and whether the same command had begun the record before."""
         position = genesis(check_gateway_id(gateway))
-        head = sign_head(gateway, position, FIRST_COUNTER, self.clock(), self.keeper)
+        head = self.signed_head(gateway, position, FIRST_COUNTER)
         intent = digest({"register": gateway})
         if self._registered_before(by, key, intent):
             return self.kept(gateway), True
@@ -183,7 +198,7 @@ class Repository:
         try:
             return self._append(entry, signed, certificate_der, command)
         except ConflictError:
-            # The place may have been taken by this very command, sent twice, or by this very entry.
+            # The place may have been taken by this very command, sent twice, or by this very entry as the last.
             answered = self._answered_before(command) or self._on_record_already(entry, signed)
             if answered is None:
                 raise
@@ -261,7 +276,7 @@ class Repository:
     ) -> Appended:
         """Entry, new state and signed head in one statement; with the command that it answers, in one transaction."""
         position = Position(entry.sequence, signed.hash, entry.time)
-        head = sign_head(entry.gateway, position, before.head.counter + 1, self.clock(), self.keeper)
+        head = self.signed_head(entry.gateway, position, before.head.counter + 1)
         kept = Kept(entry.gateway, standing, position, head)
         try:
             with self.engine.begin() as connection:
@@ -297,10 +312,8 @@ class Repository:
         return Appended(read_entry(body), kept, repeated=True)
 
     def _on_record_already(self, entry: Entry, signed: SignedEntry) -> Appended | None:
-        in_its_place = self.entries(entry.gateway, after=entry.sequence - 1, limit=1)
-        if not in_its_place or in_its_place[0].hash != signed.hash:
-            return None
-        return Appended(entry, self.kept(entry.gateway), repeated=True)
+        kept = self.kept(entry.gateway)
+        return Appended(entry, kept, repeated=True) if kept.position.hash == signed.hash else None
 
     def _end_for(self, entry: Entry) -> Kept:
         """The end of the chain that an entry is to follow: as remembered where it fits, else as the database has it.

@@ -82,6 +82,9 @@ def import_(file: IO[bytes], ca: Path | None, as_json: bool, workplace: Workplac
     """Take the chains in FILE (- for standard input), fast-forward only.
 
     Each chain is replayed first; one that is broken, or that forks from the one kept, changes nothing.
+
+    A replica's keeper signs heads under the record's own CA. Where that CA lives:
+    smgw party create --role KEEPER --name Replica --out REPLICA_HOME/keeper
     """
     from lifecycle.chains import chains_of
     from lifecycle.store.errors import BrokenChainError, ForkError

@@ -25,6 +25,7 @@ from lifecycle.parties import OperationsAuthority, Party, Trust
 from lifecycle.roles import ROLES, Role
 from lifecycle.states import Event, State
 from lifecycle.store.engine import open_database
+from lifecycle.store.errors import StoreError
 from lifecycle.store.repository import Repository
 from stations.meter import HouseholdMeter
 
@@ -222,3 +223,14 @@ def test_readings_are_listed_newest_first_and_whole(repository: Repository) -> N
     assert store.latest(ID) == [smallest, largest]
     assert store.latest(ID, limit=1) == [smallest]
     assert store.count(ID) == 2
+
+
+def test_a_keeper_whose_certificate_has_ended_takes_nothing(
+    repository: Repository, authority: OperationsAuthority
+) -> None:
+    later = NOW + timedelta(days=731)
+    gwh = authority.enrol(Role.GWH, "Line 4", clock=lambda: later - timedelta(days=1))
+    repository.clock = lambda: later
+    with pytest.raises(StoreError, match="the keeper cannot sign heads"):
+        repository.act(ID, gwh, attest(gwh, Fact.DEVELOPMENT_COMPLETE))
+    assert repository.kept(ID).position.sequence == 0

@@ -135,7 +135,11 @@ def test_import_fast_forwards_and_takes_nothing_that_is_broken(
 ) -> None:
     ca = tmp_path / "home" / "ca" / "ca.pem"
     lines = exported.read_bytes().splitlines(keepends=True)
-    monkeypatch.setenv("SMGW_HOME", str(tmp_path / "replica"))
+    stranger = ("journal", "import", exported, "--ca", ca, "--home", tmp_path / "stranger")
+    assert "needs a certificate of the record's operations CA" in smgw(*stranger, exit_code=2).output
+    replica = tmp_path / "replica"
+    smgw("party", "create", "--role", "KEEPER", "--name", "Replica", "--out", replica / "keeper")
+    monkeypatch.setenv("SMGW_HOME", str(replica))
     taken = json_lines(smgw("journal", "import", exported, "--ca", ca, "--json"))[0]
     assert (taken["ok"], taken["new"]) == (True, 43)
     assert json_lines(smgw("journal", "import", exported, "--ca", ca, "--json"))[0]["new"] == 0
@@ -143,6 +147,7 @@ def test_import_fast_forwards_and_takes_nothing_that_is_broken(
     refused = json_lines(smgw("journal", "import", exported, "--ca", ca, "--json", exit_code=1))[0]
     assert (refused["ok"], refused["new"]) == (False, 0)
     assert "cut tail" in refused["error"]
+    assert json_lines(smgw("replay", "--ca", ca, "--json"))[0]["ok"] is True
 
 
 def test_export_needs_to_know_what(smgw: Run, exported: Path) -> None:

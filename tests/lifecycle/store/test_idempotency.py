@@ -104,20 +104,21 @@ def test_a_key_whose_command_was_refused_is_free(repository: Repository) -> None
     repository.append(signed(repository, COMPLETE), GWH.certificate_der, key="k")
 
 
-def test_an_entry_sent_again_much_later_is_on_record_already(
+def test_an_entry_sent_again_without_a_key_is_known_as_long_as_it_is_the_last(
     repository: Repository, another: Repository, dump: Callable[[], Dump]
 ) -> None:
-    """Without a key too: it is this very entry that stands in its place."""
     repository.register(GATEWAY)
     entry = signed(repository, COMPLETE)
     first = repository.append(entry, GWH.certificate_der)
-    repository.append(signed(repository, PRODUCE), GWH.certificate_der)
-    before = dump()
     for keeping in (repository, another):
         again = keeping.append(entry, GWH.certificate_der)
         assert again.repeated
-        assert again.entry == first.entry
-        assert again.kept.standing.state is State.PRODUCTION
+        assert (again.entry, again.kept) == (first.entry, first.kept)
+    repository.append(signed(repository, PRODUCE), GWH.certificate_der)
+    before = dump()
+    for keeping in (repository, another):
+        with pytest.raises(ConflictError):
+            keeping.append(entry, GWH.certificate_der)
     assert dump() == before
 
 

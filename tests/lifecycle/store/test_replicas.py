@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, LargeBinary, Table, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Engine, LargeBinary, Table, delete, func, insert, select, text, update
 from sqlalchemy import cast as sql_cast
 
 from lifecycle.chains import BreakKind, Chain, chains_of
@@ -275,53 +275,72 @@ def test_a_row_that_somebody_else_wrote_is_found(kept_record: Repository) -> Non
     assert replay_kept(kept_record, GATEWAY).ok
 
 
-def _as_bytes(repository: Repository, table: Table, column: str, row: Any) -> tuple[bytes, str]:
-    """What stands in a column, and of what kind SQLite takes it to be."""
-    stored = table.c[column]
-    query = select(sql_cast(stored, LargeBinary), func.typeof(stored)).where(row)
-    with repository.engine.connect() as connection:
-        value, kind = connection.execute(query).one()
-        return bytes(value), kind
+@dataclass(frozen=True)
+class Place:
+    """A column of a row of a SQLite database, and which entry it is of."""
+
+    table: Table
+    column: str
+    key: str | int
+    entry: int = 0
+
+    @property
+    def row(self) -> ColumnElement[bool]:
+        """The row: chains by sequence, the others by their key."""
+        identified_by = self.table.c.sequence if self.table is entries else next(iter(self.table.primary_key))
+        return identified_by == self.key
+
+    def read(self, engine: Engine) -> tuple[bytes, str]:
+        """The bytes that stand there, and of what kind SQLite takes them to be."""
+        stored = self.table.c[self.column]
+        with engine.connect() as connection:
+            value, kind = connection.execute(
+                select(sql_cast(stored, LargeBinary), func.typeof(stored)).where(self.row)
+            ).one()
+            return bytes(value), kind
+
+    def write(self, engine: Engine, value: bytes, kind: str) -> None:
+        """Put bytes there, whether they are of that kind or not."""
+        of_kind = text(f"CAST(:value AS {kind})").bindparams(value=value)
+        with engine.begin() as connection:
+            connection.execute(update(self.table).where(self.row).values({self.column: of_kind}))
 
 
-def _put(repository: Repository, table: Table, column: str, row: Any, value: bytes, kind: str) -> None:
-    """Write bytes where SQLite takes them for the same kind of thing, whether they are or not."""
-    of_kind = text(f"CAST(:value AS {kind})").bindparams(value=value)
-    with repository.engine.begin() as connection:
-        connection.execute(update(table).where(row).values({column: of_kind}))
+def places_in(repository: Repository) -> Iterator[Place]:
+    """Everything in the database that a replay depends on."""
+    for sequence in range(1, LENGTH + 1):
+        for name in ("body", "hash", "signature"):
+            yield Place(entries, name, sequence, sequence)
+    for name in ("time", "state", "evidence"):
+        yield Place(entries, name, LENGTH, LENGTH)
+    for column in gateways.columns:
+        if column.name != "id":
+            yield Place(gateways, column.name, GATEWAY)
+    for fingerprint in repository.certificates():
+        yield Place(certificates, "der", fingerprint)
 
 
 @pytest.mark.campaign
 def test_a_flipped_bit_in_a_database_is_found(campaign: Campaign, tmp_path: Path) -> None:
     """In every column of a chain, in the head and in the certificates, as a failing disk leaves it in SQLite."""
-    repository = Repository(
-        open_database(f"sqlite:///{tmp_path / 'smgw.db'}"), cast().trust, cast().keeper, clock=SettableClock()
-    )
+    engine = open_database(f"sqlite:///{tmp_path / 'smgw.db'}")
+    repository = Repository(engine, cast().trust, cast().keeper, clock=SettableClock())
     import_chain(repository, RECORD.chain())
-    places = [(entries, name, number) for name in ("body", "hash", "signature") for number in range(1, LENGTH + 1)]
-    places += [(entries, name, LENGTH) for name in ("time", "state", "evidence")]
-    places += [(gateways, column.name, LENGTH) for column in gateways.c if column.name != "id"]
-    places += [(certificates, "der", number) for number in range(1, len(repository.certificates()) + 1)]
-    fingerprints = sorted(repository.certificates())
-    tries = campaign.count(2_000)
+    tries = campaign.count(1_000)
 
     @settings(max_examples=tries)
-    @given(st.sampled_from(places), st.integers(0, 2**32))
-    def flip(place: tuple[Table, str, int], bit: int) -> None:
-        table, column, number = place
-        rows = {"entries": entries.c.sequence == number, "gateways": gateways.c.id == GATEWAY}
-        row = rows.get(table.name, certificates.c.fingerprint == fingerprints[number - 1])
-        stored, kind = _as_bytes(repository, table, column, row)
+    @given(st.sampled_from(list(places_in(repository))), st.integers(0, 2**32))
+    def flip(place: Place, bit: int) -> None:
+        stored, kind = place.read(engine)
         damaged = bytearray(stored)
         damaged[bit // 8 % len(damaged)] ^= 1 << bit % 8
-        _put(repository, table, column, row, bytes(damaged), kind)
+        place.write(engine, bytes(damaged), kind)
         verdict = replay_kept(repository, GATEWAY)
-        _put(repository, table, column, row, stored, kind)
+        place.write(engine, stored, kind)
         assert verdict.broken is not None, (place, bit)
-        if table is entries:
-            assert verdict.broken.seq == number
+        assert verdict.broken.seq == place.entry or not place.entry
 
     flip()
     assert replay_kept(repository, GATEWAY).ok
-    repository.engine.dispose()
+    engine.dispose()
     campaign.report("replay: one flipped bit anywhere in a database", flips=tries)
