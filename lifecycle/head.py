@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -76,8 +76,8 @@ class Head:
 
 def sign_head(gateway: str, position: Position, counter: int, time: datetime, keeper: Party) -> Head:
     """The head of a chain, signed by its keeper."""
-    head = Head(gateway, position.sequence, position.hash, counter, format_time(time), keeper.actor.certificate)
-    return replace(head, signature=keeper.sign(head.body))
+    told = gateway, position.sequence, position.hash, counter, format_time(time), keeper.actor.certificate
+    return Head(*told, keeper.sign(Head(*told).body))
 
 
 _HASH_FORM = re.compile(r"[0-9a-f]{64}")

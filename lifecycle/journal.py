@@ -98,12 +98,17 @@ class Position(NamedTuple):
     time: str
 
 
+@lru_cache(maxsize=4096)
+def _is_gateway_id(text: str) -> bool:
+    return GATEWAY_ID.fullmatch(text) is not None
+
+
 def check_gateway_id(gateway: str) -> str:
     """The identification itself, when it is one.
 
     :raises JournalError: if it is none.
     """
-    if not GATEWAY_ID.fullmatch(gateway):
+    if not _is_gateway_id(gateway):
         raise JournalError(f"{gateway!r} is no gateway identification (DIN 43863-5, such as EXXX0012345678)")
     return gateway
 
@@ -159,7 +164,12 @@ def compose(
         },
         "previous": position.hash,
     }
-    body = canonical(told)
+    if not _is_plain(payload):
+        check_canonical(dict(payload), 1)
+    try:
+        body = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise JournalError(f"a text that cannot be written: {error}") from error
     if len(body) > MAX_ENTRY_BYTES:
         raise JournalError(f"an entry of {len(body)} bytes; {MAX_ENTRY_BYTES} is the most")
     return body
@@ -239,11 +249,6 @@ def entry_of(told: Any) -> Entry:
 
 
 @lru_cache(maxsize=4096)
-def _is_gateway_id(text: str) -> bool:
-    return GATEWAY_ID.fullmatch(text) is not None
-
-
-@lru_cache(maxsize=4096)
 def _actor(certificate: object, name: object, principal: object, role: object) -> Actor:
     if role not in _ROLES or (principal is not None and principal not in _ROLES):
         raise JournalError(f"no role: {role!r} on behalf of {principal!r}")
@@ -260,17 +265,20 @@ def is_canonical(told: dict[str, Any], body: bytes) -> bool:
     """
     if orjson.dumps(told, option=orjson.OPT_SORT_KEYS) != body:
         return False
-    payload = told["payload"]
-    for value in payload.values():
-        if type(value) is not str and value != []:
-            break
-    else:
-        if body.isascii():  # and with it every name in the payload
-            return True
+    if _is_plain(told["payload"]):
+        return True
     try:
-        check_canonical(payload, 1)
+        check_canonical(told["payload"], 1)
     except JournalError:
         return False
+    return True
+
+
+def _is_plain(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload tells nothing but texts under ASCII names, which needs no further check. Most do."""
+    for name, value in payload.items():
+        if (type(value) is not str and value != []) or type(name) is not str or not name.isascii():
+            return False
     return True
 
 

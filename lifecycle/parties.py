@@ -186,7 +186,7 @@ class Trust:
 
     def __init__(self, authority: x509.Certificate) -> None:
         self.authority = authority
-        self._known: dict[str, Credentials] = {}
+        self._known: dict[bytes, Credentials] = {}
 
     @classmethod
     def load(cls, path: Path) -> Trust:
@@ -204,13 +204,12 @@ class Trust:
 
         :raises PartyError: naming what is wrong with it.
         """
-        fingerprint = hashlib.sha256(certificate_der).hexdigest()
-        known = self._known.get(fingerprint)
+        known = self._known.get(certificate_der)
         if known is None:
             known = self._check(certificate_der)
             if len(self._known) > 4096:
                 self._known.clear()
-            self._known[fingerprint] = known
+            self._known[certificate_der] = known
         return known
 
     def _check(self, certificate_der: bytes) -> Credentials:

@@ -8,7 +8,7 @@ wins, because a place in a chain can be taken once (optimistic lock: see :data:`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,7 +33,7 @@ from lifecycle.journal import (
 )
 from lifecycle.law import BEGINNING, LAW, Law, Move, Permitted, Standing, Step, Unlawful, in_words
 from lifecycle.machine import Life, LifecycleMachine
-from lifecycle.parties import Clock, Credentials, Party, PartyError, Trust, fingerprint_of, utc_now
+from lifecycle.parties import Clock, Credentials, Party, PartyError, Trust, utc_now
 from lifecycle.roles import Actor, Role, may_sign_for
 from lifecycle.states import State
 from lifecycle.store.errors import (
@@ -48,14 +48,17 @@ from lifecycle.store.rows import (
     Kept,
     append_row,
     as_bytes,
+    certificate_row,
     command_row,
     digest,
     gateway_row,
     keep_certificate,
+    keeping_certificates,
     read_head,
     read_kept,
 )
 from lifecycle.store.schema import appends, certificates, commands, entries, gateways
+from lifecycle.store.writing import Prepared, write
 
 TOLERANCE = timedelta(minutes=5)
 """How far a signer's clock may be from the store's: ours."""
@@ -76,8 +79,6 @@ class Appended:
 
 
 _ENDS_REMEMBERED = 10_000
-_APPEND = insert(appends)
-_INSERT_COMMAND = insert(commands)
 _state_now = func.coalesce(
     select(entries.c.state)
     .where(entries.c.gateway == gateways.c.id)
@@ -117,6 +118,9 @@ class Repository:
         self.keeper = keeper
         self._tolerance = tolerance
         self._machine = LifecycleMachine(law)
+        self._append_entry = Prepared(engine, insert(appends))
+        self._note_command = Prepared(engine, insert(commands))
+        self._keep = Prepared(engine, keeping_certificates(engine.dialect.name))
         self._certificates_kept: set[str] = set()
         self._ends: dict[str, Kept] = {}
 
@@ -152,10 +156,10 @@ class Repository:
             return self.kept(gateway), True
         try:
             with self.engine.begin() as connection:
-                self._keep_certificates(connection, self.keeper.certificate_der)
+                keep_certificate(connection, self.keeper.certificate_der)
                 connection.execute(insert(gateways), gateway_row(head))
                 if key is not None:
-                    connection.execute(_INSERT_COMMAND, command_row(by, key, intent, gateway, 0))
+                    connection.execute(insert(commands), command_row(by, key, intent, gateway, 0))
         except IntegrityError as error:
             if self._registered_before(by, key, intent):  # by the same command, sent twice at once
                 return self.kept(gateway), True
@@ -209,8 +213,9 @@ class Repository:
     ) -> Appended:
         before = self._end_for(entry)
         self._follows(entry, before)
-        decision, standing = self._lawful(_step_told(entry), before.standing)
-        _, expected = payload_of(_step_told(entry), decision, entry.payload.get("detail"))
+        step = _step_told(entry)
+        decision, standing = self._law_on(step, before.standing)
+        _, expected = payload_of(step, decision, entry.payload.get("detail"))
         if entry.payload != expected:
             raise EntryRefusedError(f"the entry tells {entry.payload}; the law would have it tell {expected}")
         return self._write(entry, signed, certificate_der, before, standing, command)
@@ -249,7 +254,7 @@ class Repository:
         self, before: Kept, party: Party, step: Step, now: datetime, detail: Mapping[str, Json] | None
     ) -> Appended:
         gateway = before.gateway
-        decision, standing = self._lawful(step, before.standing)
+        decision, standing = self._lived(step, before.standing)
         kind, payload = payload_of(step, decision, detail)
         body = compose(gateway, before.position, now, kind, payload, step.actor)
         signed = sign_entry(body, party)
@@ -279,11 +284,12 @@ class Repository:
         head = self.signed_head(entry.gateway, position, before.head.counter + 1)
         kept = Kept(entry.gateway, standing, position, head)
         try:
-            with self.engine.begin() as connection:
-                self._keep_certificates(connection, certificate_der, self.keeper.certificate_der)
-                connection.execute(_APPEND, append_row(entry, signed, standing, head))
-                if command is not None:
-                    connection.execute(_INSERT_COMMAND, command)
+            write(
+                self.engine,
+                *((self._keep, certificate_row(der)) for der in self._not_kept_yet(entry, certificate_der)),
+                (self._append_entry, append_row(entry, signed, standing, head)),
+                *(() if command is None else ((self._note_command, command),)),
+            )
         except IntegrityError as error:
             self.forget(entry.gateway)
             raise ConflictError(
@@ -292,9 +298,16 @@ class Repository:
         except BaseException:  # whatever happened, what is in the database holds, and not what is remembered of it
             self.forget(entry.gateway)
             raise
-        self._certificates_kept |= {entry.actor.certificate, self.keeper.actor.certificate}
+        self._certificates_kept.update((entry.actor.certificate, self.keeper.actor.certificate))
         self._remember(kept)
         return Appended(entry, kept, repeated=False)
+
+    def _not_kept_yet(self, entry: Entry, certificate_der: bytes) -> Iterator[bytes]:
+        """The certificates of signer and keeper, where they may not lie beside the chains yet."""
+        if entry.actor.certificate not in self._certificates_kept:
+            yield certificate_der
+        if self.keeper.actor.certificate not in self._certificates_kept:
+            yield self.keeper.certificate_der
 
     def _answered_before(self, command: Mapping[str, object] | None) -> Appended | None:
         """What became of a command when it acted, ``None`` where it has not."""
@@ -373,13 +386,21 @@ class Repository:
         if entry.time < end.time:
             raise EntryRefusedError(f"signed at {entry.time}, before the last entry ({end.time}): a clock was set back")
 
-    def _lawful(self, step: Step, standing: Standing) -> tuple[Permitted, Standing]:
+    def _law_on(self, step: Step, standing: Standing) -> tuple[Permitted, Standing]:
+        """What the law says of a step that somebody else made and signed, as replay will say it; and where it leads."""
+        after = self.law.advance(standing, step)
+        if isinstance(step, Move):
+            decision = self.law.decide(standing.state, standing.evidence, step.event, step.actor)
+            assert isinstance(decision, Permitted)  # noqa: S101  or advance had raised
+            return decision, after
+        return Permitted(standing.state, after.state), after
+
+    def _lived(self, step: Step, standing: Standing) -> tuple[Permitted, Standing]:
         """What the law permits, and where it leads; the live machine makes the transitions."""
         if isinstance(step, Move):
             life = Life(standing.state, standing.evidence)
             return self._machine.fire(life, step.event, step.actor), Standing(life.state, standing.evidence)
-        after = self.law.advance(standing, step)
-        return Permitted(standing.state, after.state), after
+        return self._law_on(step, standing)
 
     def entries(self, gateway: str, *, after: int = 0, limit: int | None = None) -> list[SignedEntry]:
         """Entries of a chain in order, those with a sequence above *after*."""
@@ -451,11 +472,6 @@ class Repository:
         if row.intent != intent:
             raise IdempotencyError(f"the idempotency key {key!r} was used before, for something else")
         return int(row.sequence)
-
-    def _keep_certificates(self, connection: Connection, *certificates_der: bytes) -> None:
-        for der in certificates_der:
-            if fingerprint_of(der) not in self._certificates_kept:
-                keep_certificate(connection, der)
 
 
 def _step_told(entry: Entry) -> Step:

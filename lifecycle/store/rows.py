@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, and_, bindparam, func, select
+from sqlalchemy import Connection, Insert, Row, and_, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lifecycle.canonical import canonical
@@ -53,7 +53,7 @@ _END = (
     .where(gateways.c.id == bindparam("gateway"))
 )
 """A gateway's row, with its last entry where there is one."""
-_KEEP_CERTIFICATE = {
+_KEEP_CERTIFICATE: dict[str, Insert] = {
     "sqlite": sqlite.insert(certificates).on_conflict_do_nothing(),
     "postgresql": postgresql.insert(certificates).on_conflict_do_nothing(),
 }
@@ -120,8 +120,17 @@ def _evidence(text: str, catalogue: Catalogue) -> Evidence:
 
 def keep_certificate(connection: Connection, der: bytes) -> None:
     """Put a certificate beside the chains, where it does not lie yet. It comes and goes with the transaction."""
-    keep = _KEEP_CERTIFICATE[connection.dialect.name]
-    connection.execute(keep, {"fingerprint": fingerprint_of(der), "der": der})
+    connection.execute(keeping_certificates(connection.dialect.name), certificate_row(der))
+
+
+def keeping_certificates(dialect: str) -> Insert:
+    """The statement that puts a certificate where it does not lie yet."""
+    return _KEEP_CERTIFICATE[dialect]
+
+
+def certificate_row(der: bytes) -> dict[str, Any]:
+    """A row of the certificates."""
+    return {"fingerprint": fingerprint_of(der), "der": der}
 
 
 @lru_cache(maxsize=1024)

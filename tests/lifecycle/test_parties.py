@@ -228,7 +228,7 @@ def test_credentials_are_remembered_and_the_memory_is_bounded() -> None:
     trust = Trust(CA.certificate)
     first = trust.credentials(PARTY.certificate_der)
     assert trust.credentials(PARTY.certificate_der) is first
-    trust._known.update({str(number): first for number in range(5000)})
+    trust._known.update({str(number).encode(): first for number in range(5000)})
     other = CA.enrol(Role.GWH, "x", clock=CLOCK)
     assert trust.credentials(other.certificate_der).actor == other.actor
     assert len(trust._known) < 5000
