@@ -99,7 +99,9 @@ class Evidence:
         return self._with_faults((other for other in self.faults if other != fault), catalogue)
 
     def _with_faults(self, faults: Iterable[OpenFault], catalogue: Catalogue) -> Evidence:
-        ordered = tuple(sorted(set(faults)))
+        ordered = tuple(faults)
+        if len(ordered) > 1:
+            ordered = tuple(sorted(set(ordered)))
         bits = self.bits & _FACT_BITS
         for fault in ordered:
             bits |= BIT[FAULT_KIND_OF[catalogue[fault.name].leads_to]]

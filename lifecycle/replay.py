@@ -93,7 +93,9 @@ class _FirstPass:
     law: Law
     until: int | datetime | None
     standing: Standing = BEGINNING
-    to_verify: list[Signed] = field(default_factory=list)
+    signers: list[Credentials] = field(default_factory=list)
+    signatures: list[bytes | str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     broken: Break | None = None
     stopped: bool = False
     position: Position = field(init=False)
@@ -195,7 +197,10 @@ class _FirstPass:
         if not not_before <= entry.time <= not_after:
             reason = f"certificate of {actor.name} is valid from {not_before} to {not_after}, not at {entry.time}"
             return self._here(BreakKind.UNKNOWN_CERTIFICATE, reason)
-        self.to_verify.append((credentials, signature, body))
+        # Three lists, not one of tuples: a million tuples would keep the garbage collector busy.
+        self.signers.append(credentials)
+        self.signatures.append(signature)
+        self.bodies.append(body)
         return None
 
     def _lawful(self, entry: Entry) -> Break | None:
@@ -258,9 +263,10 @@ def replay(
     first.run(progress)
     broken, position = first.broken, first.position
     if signatures:
-        wrong = first_wrong_signature(first.to_verify, progress)
+        to_verify: list[Signed] = list(zip(first.signers, first.signatures, first.bodies, strict=True))
+        wrong = first_wrong_signature(to_verify, progress)
         if wrong is not None:
-            who = _named(first.to_verify[wrong][0].actor)
+            who = _named(first.signers[wrong].actor)
             broken = Break(wrong + 1, BreakKind.FLIPPED_BIT, f"the signature of {who} does not fit the entry")
             return _as_far_as(chain, trust, law, wrong, broken)
     if broken is None and not first.stopped:
