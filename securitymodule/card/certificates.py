@@ -36,7 +36,16 @@ _UNDERSTOOD: Final = {
 }
 """Extensions that may be critical. One that is critical and not understood refuses the certificate (RFC 5280, 4.2)."""
 _Rdns = list[x509.RelativeDistinguishedName]
-_UNREADABLE: Final = (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, OverflowError)
+_UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""What reading a certificate may raise; these exceptions of ``cryptography`` have no base of their own."""
 
 
 class Certificate:
@@ -58,7 +67,8 @@ class Certificate:
             self.der, self.key, self._parsed = der, key, parsed
             self.domain, self.point = curve_of(key).domain, encode_point(key)
             self.not_before, self.not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-            names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            self._subject, self._issuer = parsed.subject, parsed.issuer
+            names = self._subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             self._function = str(names[0].value).split(".")[1:2] if len(names) == 1 else []
             self._extensions = {extension.oid: extension for extension in parsed.extensions}
             self._permitted, self._excluded = self._name_constraints()
@@ -81,7 +91,7 @@ class Certificate:
 
     def admits_name_of(self, other: Certificate) -> bool:
         """Whether its name constraints let it certify *other*'s name (RFC 5280, 4.2.1.10)."""
-        rdns = list(other._parsed.subject.rdns)
+        rdns = list(other._subject.rdns)
         if any(rdns[: len(excluded)] == excluded for excluded in self._excluded):
             return False
         return not self._permitted or any(rdns[: len(permitted)] == permitted for permitted in self._permitted)
@@ -100,7 +110,7 @@ class Certificate:
 
     def signed_by(self, issuer: Certificate) -> bool:
         """Whether *issuer* issued it: by name, signature and an algorithm that is allowed."""
-        if self._parsed.issuer != issuer._parsed.subject or not isinstance(self.hash_algorithm, _HASHES):
+        if self._issuer != issuer._subject or not isinstance(self.hash_algorithm, _HASHES):
             return False
         try:
             self._parsed.verify_directly_issued_by(issuer._parsed)

@@ -31,7 +31,7 @@ _BUFFER_SIZES: Final = tlv.encode(
     b"".join(tlv.encode(0x02, size.to_bytes(2, "big")) for size in (MAX_PROTECTED_DATA + 9, MAX_RESPONSE_DATA + 64)),
 )
 EF_ATR_CONTENT: Final = _CAPABILITIES + _BUFFER_SIZES
-"""Card capabilities and most bytes of a command and a response (ISO/IEC 7816-4, 12.1.1.9, 12.7.1)."""
+"""Card capabilities and most bytes of a command and a response (ISO/IEC 7816-4)."""
 
 EF_CARD_ACCESS_CONTENT: Final = encode_card_access()
 """Which PACE the module speaks."""

@@ -1,9 +1,9 @@
 """The file system (Dateisystem): MF, one DF, transparent EFs; selecting, reading, updating, creating and deleting.
 
-Source: ISO/IEC 7816-4, 7.1 (structures), 11.2.3 (READ BINARY), 11.2.6 (UPDATE BINARY), ISO/IEC 7816-9 (CREATE FILE,
-DELETE FILE). Identifiers are unique in the whole module, so SELECT finds a file wherever it lies. A file has a fixed
-size; what was never written reads as zeros. Who may do what is :mod:`securitymodule.card.access`'s to say, before
-anything here is asked.
+Source: ISO/IEC 7816-4 (structures, SELECT, READ BINARY, UPDATE BINARY), ISO/IEC 7816-9 (CREATE FILE, DELETE FILE).
+Identifiers are unique in the whole module, so SELECT finds a file wherever it lies. A file has a fixed size; what was
+never written reads as zeros. Who may do what is :mod:`securitymodule.card.access`'s to say, before anything here is
+asked.
 """
 
 from __future__ import annotations

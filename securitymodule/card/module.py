@@ -5,8 +5,8 @@ at a time: who opens or powers it has it until the power goes, and everybody els
 so by :class:`securitymodule.errors.ModuleBusy`. Several modules in one process have nothing to do with one another.
 Threads that share one wait for one another.
 
-ATR: T=1, historical bytes as ISO/IEC 7816-4, 12.1.1: selection by identifier, data units of one byte, command chaining,
-extended lengths, and the six letters ``SMGWSM``.
+ATR: T=1, historical bytes as ISO/IEC 7816-4 has them: selection by identifier, data units of one byte, command
+chaining, extended lengths, and the six letters ``SMGWSM``.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HISTORICAL: Final = bytes.fromhex("80 73 10 01 C0 66") + b"SMGWSM"
 _INTERFACE: Final = bytes((0x80 | len(_HISTORICAL), 0x80, 0x01))
 _CHECKED: Final = _INTERFACE + _HISTORICAL
 ATR: Final = b"\x3b" + _CHECKED + bytes((reduce(xor, _CHECKED),))
-"""Answer to reset (ISO/IEC 7816-3, 8.2): direct convention, TD1 and TD2 for T=1, historical bytes, TCK."""
+"""Answer to reset (ISO/IEC 7816-3): direct convention, TD1 and TD2 for T=1, historical bytes, TCK."""
 
 
 def utc_now() -> datetime:

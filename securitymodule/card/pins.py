@@ -7,8 +7,8 @@ steps gives no try back. At zero the PIN is blocked, for good: there is no PUK.
 What the Integrator-PIN is compared with is a salted scrypt value (RFC 7914), so that it cannot be told even by the
 module. PACE needs its PIN itself, on both sides. Both are wrapped in the vault.
 
-Source: BSI TR-03116-3, chapter 10 (at least ten decimal digits); ISO/IEC 7816-4, 11.5.6, 11.5.7 (VERIFY, CHANGE
-REFERENCE DATA).
+Source: BSI TR-03116-3, chapter 10 (at least ten decimal digits); ISO/IEC 7816-4 (VERIFY, CHANGE REFERENCE
+DATA).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MANAGE SECURITY ENVIRONMENT, SET: which algorithm and key the next commands use (ISO/IEC 7816-4, 11.5.11)."""
+"""MANAGE SECURITY ENVIRONMENT, SET: which algorithm and key the next commands use (ISO/IEC 7816-4)."""
 
 from __future__ import annotations
 

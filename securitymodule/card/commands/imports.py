@@ -1,4 +1,4 @@
-"""PSO VERIFY CERTIFICATE and the import of the root: how a public key comes to be believed (ISO/IEC 7816-8, 11.9).
+"""PSO VERIFY CERTIFICATE and the import of the root: how a public key comes to be believed (ISO/IEC 7816-8).
 
 The order is that of the chain: the root once; a following root and Sub-CAs under it; the GWA's and the gateway's own
 certificates under the Sub-CA of the session. Whether a certificate was revoked is not looked at here: revocation lists

@@ -1,6 +1,6 @@
 """GENERATE ASYMMETRIC KEY PAIR, DELETE of a key, and what keys do: PSO COMPUTE and VERIFY DIGITAL SIGNATURE, agreement.
 
-Source: ISO/IEC 7816-8, 11.2 to 11.8; BSI TR-03111, 4.2.1, 4.3.
+Source: ISO/IEC 7816-8 (commands, with the coding of :mod:`securitymodule.coding`); BSI TR-03111, 4.2.1, 4.3.
 """
 
 from __future__ import annotations

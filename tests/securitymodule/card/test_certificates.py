@@ -10,6 +10,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from securitymodule.apdu import StatusWord
 from securitymodule.card.context import Context
@@ -45,6 +47,7 @@ from tests.securitymodule.card.terminal import (
     opened,
     take_administrator,
 )
+from tests.support.campaign import Campaign
 
 INCORRECT = StatusWord.INCORRECT_DATA
 
@@ -296,3 +299,41 @@ def test_renewal_overlaps(module_at: ModuleAt, pki: Pki, tmp_path_factory: pytes
         terminal.establish(SYSTEM_PIN)
         assert terminal.sign(KeyRef.OPERATIONAL_B_SIG, bytes(32)).sw == StatusWord.OK
         assert terminal.sign(KeyRef.OPERATIONAL_A_SIG, bytes(32)).sw == StatusWord.REFERENCE_NOT_FOUND
+
+
+@pytest.mark.campaign
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_damaged_certificates(module_at: ModuleAt, pki: Pki, campaign: Campaign) -> None:
+    """Whatever is done to a certificate's bytes: it is refused, and nothing else happens."""
+    terminal = Terminal(module_at(ModuleState.OPERATIONAL))
+    terminal.establish(SYSTEM_PIN)
+    assert terminal.administrate(pki).sw == StatusWord.OK
+    assert terminal.take_sub_ca(pki).sw == StatusWord.OK
+    tries = campaign.count(20_000)
+    within = x509.DirectoryName(name_of("Testwerk.GWA"))
+    good = [
+        issue(GOOD, pki.sub_ca, pki.sub_ca.key, SHA256),
+        issue(replace(GOOD, ca=False, extended=True, names_within=within), pki.sub_ca, pki.sub_ca.key, SHA256),
+    ]
+
+    @settings(max_examples=tries)
+    @given(
+        st.sampled_from(good),
+        st.lists(st.tuples(st.integers(0, 600), st.integers(0, 255), st.sampled_from("xid")), min_size=1, max_size=4),
+    )
+    def is_refused(der: bytes, changes: list[tuple[int, int, str]]) -> None:
+        damaged = bytearray(der)
+        for place, byte, how in changes:
+            at = place % len(damaged)
+            if how == "x":
+                damaged[at] = byte
+            elif how == "i":
+                damaged.insert(at, byte)
+            else:
+                del damaged[at]
+        response = terminal.take(KeyRef.GWA_SIG, bytes(damaged), KeyRef.SUB_CA)
+        assert bytes(damaged) in good or response.sw == INCORRECT
+        assert terminal.module.defects == ()
+
+    is_refused()
+    campaign.report("Security module: damaged certificates", inputs=tries)

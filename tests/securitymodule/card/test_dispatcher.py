@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from securitymodule.apdu import CommandApdu, ResponseApdu, StatusWord, split
 from securitymodule.card.module import SoftwareModule
 from securitymodule.coding import (
+    CERTIFICATE_FILES,
     MAX_COMMAND_DATA,
+    OWN_KEYS,
     Ins,
     KeyRef,
     ModuleState,
     Parameters,
     Pin,
 )
+from securitymodule.curves import BRAINPOOL_P256R1, encode_point, generate_key
 from securitymodule.errors import SecureMessagingError
 from tests.securitymodule.card.conftest import ModuleAt
 from tests.securitymodule.card.pki import Pki
@@ -197,6 +200,34 @@ COMMANDS = st.builds(
 )
 
 
+KEYS = st.sampled_from(OWN_KEYS)
+CURVE = BRAINPOOL_P256R1.domain
+POINT = encode_point(generate_key(BRAINPOOL_P256R1).public_key())
+
+
+def _command(ins: int, parameters: int, data: bytes = b"") -> CommandApdu:
+    return CommandApdu(0, ins, *divmod(parameters, 256), data, 65_536)
+
+
+WELL_FORMED = st.one_of(
+    KEYS.map(lambda key: _command(Ins.GENERATE_ASYMMETRIC_KEY_PAIR, key, bytes((0x80, 1, CURVE)))),
+    KEYS.map(lambda key: _command(Ins.GENERATE_ASYMMETRIC_KEY_PAIR, 0x0100 | key)),
+    KEYS.map(lambda key: _command(Ins.DELETE, 0x2000 | key)),
+    KEYS.map(lambda key: _command(0x22, Parameters.MSE_SIGN, bytes((0x80, 1, 0x21, 0x84, 1, key)))),
+    KEYS.map(lambda key: _command(0x22, Parameters.MSE_AGREE, bytes((0x80, 1, 0x32, 0x84, 1, key)))),
+    st.just(_command(0x22, Parameters.MSE_AGREE, bytes((0x80, 1, 0x31, 0x8A, 1, CURVE)))),
+    st.just(_command(Ins.PERFORM_SECURITY_OPERATION, Parameters.PSO_COMPUTE_SIGNATURE, bytes(32))),
+    st.just(_command(Ins.GENERAL_AUTHENTICATE, 0, b"\x7c\x00")),
+    st.just(_command(Ins.GENERAL_AUTHENTICATE, 0, b"\x7c\x43\x81\x41" + POINT)),
+    st.just(_command(Ins.INTERNAL_AUTHENTICATE, 0, b"\x84\x08" + bytes(8))),
+    st.sampled_from([*CERTIFICATE_FILES.values()]).map(
+        lambda file: _command(Ins.SELECT, 0x000C, file.to_bytes(2, "big"))
+    ),
+    st.integers(0, 4096).map(lambda offset: _command(Ins.READ_BINARY, offset)),
+)
+"""What a client sends; between these the others find the module in the middle of something."""
+
+
 @pytest.fixture
 def everywhere(stages: dict[ModuleState, Path], tmp_path: Path) -> Iterator[list[SoftwareModule]]:
     """A module in every state."""
@@ -237,7 +268,7 @@ def test_any_commands_of_an_administrator(
     with opened(copied(stages[ModuleState.OPERATIONAL], tmp_path / "module")) as module:
 
         @settings(max_examples=rounds)
-        @given(st.lists(COMMANDS, min_size=1, max_size=30))
+        @given(st.lists(st.one_of(WELL_FORMED, COMMANDS), min_size=10, max_size=30))
         def keeps_its_secrets(commands: list[CommandApdu]) -> None:
             nonlocal sent
             module.reset()

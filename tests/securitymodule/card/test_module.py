@@ -44,7 +44,7 @@ def test_it_is_a_card(module_at: ModuleAt) -> None:
 
 
 def test_answer_to_reset() -> None:
-    """ISO/IEC 7816-3, 8.2: convention, interface bytes for T=1, as many historical bytes as said, a check byte."""
+    """ISO/IEC 7816-3: convention, interface bytes for T=1, as many historical bytes as said, a check byte."""
     assert ATR[0] == 0x3B
     historical = ATR[1] & 0x0F
     assert ATR[1] >> 4 == 0b1000
