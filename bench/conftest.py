@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
+from tests.support.pcsc import _pcsc_adapter, pcsc_daemon, plug_in
 from tests.support.postgres import database_url, postgresql_server, postgresql_url
 
-__all__ = ["database_url", "postgresql_server", "postgresql_url"]
+__all__ = ["_pcsc_adapter", "database_url", "pcsc_daemon", "plug_in", "postgresql_server", "postgresql_url"]
 
 COLUMNS = ("benchmark", "ratio", "limit", "meets", "more")
 FIGURES = pytest.StashKey[dict[str, dict[str, object]]]()

@@ -12,6 +12,8 @@ from lifecycle.gate import Closed
 from lifecycle.law import Unlawful
 from lifecycle.parties import PartyError
 from lifecycle.store.errors import StoreError
+from securitymodule.errors import CommandRefused, ModuleError, PaceError
+from securitymodule.statements import StatementError
 
 
 class RefusedFailure(click.ClickException):
@@ -31,9 +33,9 @@ def clear_errors() -> Iterator[None]:
     """Turn the packages' errors into Click's, which print without a traceback."""
     try:
         yield
-    except (Unlawful, Closed) as error:
+    except (Unlawful, Closed, CommandRefused, PaceError) as error:
         raise RefusedFailure(str(error)) from error
-    except (StoreError, PartyError, JournalError) as error:
+    except (StoreError, PartyError, JournalError, ModuleError, StatementError) as error:
         raise UsageFailure(str(error)) from error
     except OSError as error:
         raise UsageFailure(f"{error.filename or 'input or output'}: {error.strerror or error}") from error

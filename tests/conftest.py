@@ -9,9 +9,21 @@ from hypothesis import HealthCheck, settings
 
 from tests.support.browser import browser, phone
 from tests.support.campaign import SCALE_VARIABLE, CampaignPlugin, campaign
+from tests.support.pcsc import _pcsc_adapter, connected, pcsc_daemon, plug_in
 from tests.support.postgres import database_url, postgresql_server, postgresql_url
 
-__all__ = ["browser", "campaign", "database_url", "phone", "postgresql_server", "postgresql_url"]
+__all__ = [
+    "_pcsc_adapter",
+    "browser",
+    "campaign",
+    "connected",
+    "database_url",
+    "pcsc_daemon",
+    "phone",
+    "plug_in",
+    "postgresql_server",
+    "postgresql_url",
+]
 
 # A test run says the same twice: the same examples each time, and nothing that depends on how busy the machine is.
 settings.register_profile(

@@ -4,7 +4,7 @@
 #   tools/setup.sh run      .venv with what the gateway runs on
 #   tools/setup.sh dev      .venv with that and everything the tests and checks use
 #   tools/setup.sh debian   Debian packages the tests drive: PostgreSQL, Chromium and its driver, Spin and a C compiler for
-#                           what it writes, a Java runtime
+#                           what it writes, a Java runtime, a PC/SC daemon with a virtual reader and tools that use it
 #   tools/setup.sh lock     constraints.txt anew: the newest releases pyproject.toml admits
 #
 # PYTHON=/path/to/python3 chooses the interpreter .venv is made with; otherwise the first suitable one on PATH is taken.
@@ -113,6 +113,18 @@ pip_install() {
     "$venv/bin/python" -m pip --disable-pip-version-check --no-input install -q -c constraints.txt -e "$1"
 }
 
+has_header() { echo "#include <$1>" | cc -E -I/usr/include/PCSC - >/dev/null 2>&1; }
+
+# pyscard has no wheel for Linux: pip builds it, unless it is there.
+ensure_pyscard_builds() {
+    if "$1/bin/python" -c 'import smartcard.scard' >/dev/null 2>&1; then return; fi
+    set --
+    have swig || set -- "$@" swig
+    have cc || set -- "$@" gcc libc6-dev
+    { have cc && has_header winscard.h; } || set -- "$@" libpcsclite-dev
+    [ "$#" -eq 0 ] || apt_install "building pyscard, which the tests reach readers with," "$@"
+}
+
 # Debian keeps initdb and its like off PATH, one folder a release.
 have_postgresql() {
     have initdb && return
@@ -131,6 +143,10 @@ install_debian() {
     # Spin writes its verifier in C; it is compiled before it runs.
     have cc || set -- "$@" gcc libc6-dev
     have java || set -- "$@" default-jre-headless
+    have pcscd || [ -x /usr/sbin/pcscd ] || set -- "$@" pcscd
+    [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || set -- "$@" vsmartcard-vpcd
+    have opensc-tool || set -- "$@" opensc
+    set -- "$@" $(ls /usr/lib/*/libeac.so.3 >/dev/null 2>&1 || echo libeac3)
     [ "$#" -eq 0 ] || apt_install "running the tests" "$@"
 }
 
@@ -139,6 +155,7 @@ write_lock() {
     make_venv "$venv"
     rm -rf "$scratch"
     make_venv "$scratch"
+    ensure_pyscard_builds "$scratch"
     step "resolving the newest releases that pyproject.toml admits" \
         "$scratch/bin/python" -m pip --disable-pip-version-check --no-input install -q -e '.[dev]'
     {
@@ -158,6 +175,7 @@ run)
     ;;
 dev)
     make_venv "$venv"
+    ensure_pyscard_builds "$venv"
     step "installing the gateway and its test tools into $venv" pip_install '.[dev]'
     ;;
 debian) install_debian ;;

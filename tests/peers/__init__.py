@@ -1,0 +1,1 @@
+"""Tests against other people's software: the same bytes, read by somebody who did not write ours."""
