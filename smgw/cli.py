@@ -13,6 +13,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "See it": ("life", "serve", "sml"),
     "The law": ("phases", "prove", "gate"),
     "The record": ("party", "gateway", "replay", "journal", "db"),
+    "The keys": ("pki",),
     "The shell": ("completion",),
 }
 """Commands in the order a newcomer needs them; each is a module of :mod:`smgw.commands`."""

@@ -12,6 +12,9 @@ from lifecycle.gate import Closed
 from lifecycle.law import Unlawful
 from lifecycle.parties import PartyError
 from lifecycle.store.errors import StoreError
+from smpki.errors import MessageSignatureError, SmPkiError
+from smpki.messages import Refused
+from smpki.path_errors import PathInvalid
 
 
 class RefusedFailure(click.ClickException):
@@ -31,9 +34,11 @@ def clear_errors() -> Iterator[None]:
     """Turn the packages' errors into Click's, which print without a traceback."""
     try:
         yield
-    except (Unlawful, Closed) as error:
+    except Refused as error:
+        raise RefusedFailure(f"{error} ({error.code})") from error
+    except (Unlawful, Closed, PathInvalid, MessageSignatureError) as error:
         raise RefusedFailure(str(error)) from error
-    except (StoreError, PartyError, JournalError) as error:
+    except (StoreError, PartyError, JournalError, SmPkiError) as error:
         raise UsageFailure(str(error)) from error
     except OSError as error:
         raise UsageFailure(f"{error.filename or 'input or output'}: {error.strerror or error}") from error
