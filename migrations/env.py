@@ -6,7 +6,11 @@ from alembic import context
 from sqlalchemy import Engine
 
 import gateway.metering.store  # noqa: F401  its tables hang on the same metadata
+import smpki.schema
 from lifecycle.store.schema import metadata
+
+TABLES = [metadata, smpki.schema.metadata]
+"""Every table of the project: those of the record and what hangs on it, and those of the PKI."""
 
 
 def run() -> None:
@@ -14,7 +18,7 @@ def run() -> None:
     engine = context.config.attributes["engine"]
     assert isinstance(engine, Engine)  # noqa: S101  `smgw db` always hands one over
     with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True)
+        context.configure(connection=connection, target_metadata=TABLES, render_as_batch=True, transactional_ddl=True)
         with context.begin_transaction():
             context.run_migrations()
         connection.commit()

@@ -12,7 +12,7 @@ from smgw.logs import configure_logging
 SECTIONS: Mapping[str, Sequence[str]] = {
     "See it": ("life", "serve", "sml"),
     "The law": ("phases", "prove", "gate"),
-    "The keys": ("module",),
+    "The keys": ("module", "pki"),
     "The record": ("party", "reader", "gateway", "replay", "journal", "db"),
     "The shell": ("completion",),
 }

@@ -14,6 +14,9 @@ from lifecycle.parties import PartyError
 from lifecycle.store.errors import StoreError
 from securitymodule.errors import CommandRefused, ModuleError, PaceError
 from securitymodule.statements import StatementError
+from smpki.errors import MessageSignatureError, SmPkiError
+from smpki.messages import Refused
+from smpki.path_errors import PathInvalid
 
 
 class RefusedFailure(click.ClickException):
@@ -33,9 +36,11 @@ def clear_errors() -> Iterator[None]:
     """Turn the packages' errors into Click's, which print without a traceback."""
     try:
         yield
-    except (Unlawful, Closed, CommandRefused, PaceError) as error:
+    except Refused as error:
+        raise RefusedFailure(f"{error} ({error.code})") from error
+    except (Unlawful, Closed, CommandRefused, PaceError, PathInvalid, MessageSignatureError) as error:
         raise RefusedFailure(str(error)) from error
-    except (StoreError, PartyError, JournalError, ModuleError, StatementError) as error:
+    except (StoreError, PartyError, JournalError, ModuleError, StatementError, SmPkiError) as error:
         raise UsageFailure(str(error)) from error
     except OSError as error:
         raise UsageFailure(f"{error.filename or 'input or output'}: {error.strerror or error}") from error
