@@ -41,6 +41,7 @@ from securitymodule.errors import CommandRefused, ProtocolError
 from securitymodule.module_access import LONG_ANSWER, ModuleAccess
 from securitymodule.session import value_of
 from securitymodule.statements import InitialisationFile
+from securitymodule.wiping import wipe
 
 _SEQUENCE: Final = 0x30
 _WRONG: Final = frozenset({StatusWord.AUTHENTICATION_FAILED})
@@ -66,9 +67,11 @@ class SecurityModule(ModuleAccess):
     # Keys and certificates
 
     def generate_key_pair(self, key: KeyRef, curve: Curve) -> ec.EllipticCurvePublicKey:
-        """Make a new pair in the module. One with a certificate has to be deleted first.
+        """Make a new pair in the module, in the place of one without a certificate.
 
         :returns: its public key.
+        :raises CommandRefused: 6985, the pair that is there has a certificate (:meth:`delete_key` erases both first),
+            or the module's state never allows it; 6982, an authentication is missing.
         """
         what = f"generating {key.name}"
         data = tlv.encode(Tag.GENERATED_DOMAIN, bytes((curve.domain,)))
@@ -185,25 +188,28 @@ class SecurityModule(ModuleAccess):
         return Agreement(own, value_of(what, answer, AGREE_SECRET))
 
     def begin_agreement(self, curve: Curve) -> ec.EllipticCurvePublicKey:
-        """Make an ephemeral key for :meth:`finish_agreement` (ECKA-DH; a TLS server). One at a time:
-        another agreement in between erases the key.
+        """Make an ephemeral key for :meth:`finish_agreement` (ECKA-DH; a TLS server).
+
+        Agreements may overlap, :data:`securitymodule.coding.MOST_WAITING` of them: one more, and the key that waits
+        longest is erased.
         """
         what = "making an ephemeral key"
         with self._session.lock:
-            # Set anew each time, so that a key left over from an agreement that was broken off is gone.
-            self._session.forget_environment(Parameters.MSE_AGREE)
             self._set_ephemeral(what, curve, Algorithm.ECKA_DH)
-            own = _point(what, curve, value_of(what, self._agreement_step(what, {}), AGREE_OWN))
-            self._session.forget_environment(Parameters.MSE_AGREE)  # so that the next agreement makes a key of its own
-            return own
+            return _point(what, curve, value_of(what, self._agreement_step(what, {}), AGREE_OWN))
 
-    def finish_agreement(self, peer: ec.EllipticCurvePublicKey) -> bytes:
-        """Use that key, and erase it.
+    def finish_agreement(self, own: ec.EllipticCurvePublicKey, peer: ec.EllipticCurvePublicKey) -> bytes:
+        """Use a key of :meth:`begin_agreement`, and erase it.
 
+        :param own: which.
         :returns: ZAB, an x-coordinate.
+        :raises CommandRefused: if it does not wait any more: used, erased for a newer one, or gone with its channel.
         """
         what = "agreeing with the ephemeral key"
-        return value_of(what, self._agreement_step(what, {AGREE_PEER: encode_point(peer)}), AGREE_SECRET)
+        points = {AGREE_PEER: encode_point(peer), AGREE_OWN: encode_point(own)}
+        with self._session.lock:
+            self._set_ephemeral(what, curve_of(own), Algorithm.ECKA_DH)
+            return value_of(what, self._agreement_step(what, points), AGREE_SECRET)
 
     # Authentication, random numbers, life
 
@@ -237,7 +243,11 @@ class SecurityModule(ModuleAccess):
 
     def initialise(self, file: InitialisationFile) -> None:
         """Tell a new module who it is (Initialisierung)."""
-        self._session.command("initialising", Ins.PUT_DATA, Parameters.INITIALISATION, file.encode())
+        data = file.encode()
+        try:
+            self._session.command("initialising", Ins.PUT_DATA, Parameters.INITIALISATION, data)
+        finally:
+            wipe(data)
 
     def activate(self, state: ModuleState) -> None:
         """Move the module on to *state*, if what that stands for is in it."""

@@ -10,6 +10,7 @@ How each command works; numbers in the table are hexadecimal, ``->`` leads to th
 command                            INS     P1 P2      data -> response
 =================================  ======  =========  ==================================================================
 SELECT                             A4      00 0C      file identifier, 2 bytes; no data selects the MF -> nothing
+SELECT by path                     A4      08 0C      file identifiers from the MF, which is left out -> nothing
 READ BINARY                        B0      offset     of the selected EF, 0 to 7FFF -> up to Le bytes
 UPDATE BINARY                      D6      offset     bytes from there on; all of them, or none -> nothing
 CREATE FILE                        E0      00 00      FCP template 62 {83 identifier, 80 size (2)} -> nothing
@@ -40,9 +41,10 @@ PUT DATA, initialisation (ours)    DA      01 10      template E1, :mod:`securit
 ACTIVATE, next state (ours)        44      00 state   nothing -> nothing, :class:`ModuleState`
 =================================  ======  =========  ==================================================================
 
-MSE SET lasts until the next one of the same P1P2, SELECT of the MF, a change of the secure channel or a reset; MSE SET
-for key agreement also erases an ephemeral key that waits. File identifiers are unique in the module, so SELECT finds
-each of them from everywhere. A signature that is wrong (verifying, external authentication) is answered with 6300.
+MSE SET lasts until the next one of the same P1P2, SELECT of the MF, a change of the secure channel or a reset. File
+identifiers are unique in the module, so SELECT finds each of them from everywhere. There is no selection by DF name
+(application identifier): ISO/IEC 7816-4 has it for cards with applications to choose among, this module has one DF, and
+its ATR says so. A signature that is wrong (verifying, external authentication) is answered with 6300.
 A command's data longer than 255 bytes comes in an extended APDU or in a chain (CLA bit ``10``), at most
 :data:`MAX_COMMAND_DATA` bytes together. Before PACE the module answers to what :data:`PLAIN_COMMANDS` and
 :data:`PLAIN_FILES` list and to nothing else; every other command must come through secure messaging.
@@ -71,6 +73,11 @@ MAX_RESPONSE_DATA: Final = 16_384
 MIN_PIN_DIGITS: Final = 10
 MAX_PIN_DIGITS: Final = 32
 """Decimal digits of a PIN: at least 10 (TR-03116-3, chapter 10, table 28), at most 32 (ours)."""
+CAPABILITIES: Final = bytes.fromhex("30 01 C0")
+"""Card capabilities in ATR and EF.ATR (ISO/IEC 7816-4): DFs are selected by path and by identifier; a data unit is one
+byte; command chaining, extended lengths."""
+MOST_WAITING: Final = 16
+"""Ephemeral keys that may wait for their agreement at once; one more, and the oldest is erased. Ours."""
 CHALLENGE_BYTES: Final = 16
 """Random bytes that an external authentication is made with (GET CHALLENGE with this Le). Ours."""
 
@@ -105,6 +112,7 @@ class Parameters(IntEnum):
 
     NONE = 0x0000
     SELECT_BY_IDENTIFIER = 0x000C
+    SELECT_BY_PATH = 0x080C
     MSE_PACE = 0xC1A4
     MSE_SIGN = 0x41B6
     MSE_VERIFY = 0x81B6
@@ -281,10 +289,11 @@ AGREE_PEER: Final = 0x81
 """In DO 7C of GENERAL AUTHENTICATE for a key agreement: the peer's point, uncompressed.
 
 MSE SET has chosen the key. With a static one (DO 84) ``7C {81 peer}`` is answered ``7C {84 ZAB}``. With an ephemeral
-one (DO 8A) there are two ways: ``7C {}`` makes the pair, answered ``7C {82 own point}``, and then ``7C {81 peer}`` uses
-and erases it, answered ``7C {84 ZAB}``; or, where none waits, ``7C {81 peer}`` does all at once, answered
-``7C {82 own point, 84 ZAB}``. An ephemeral key is used once, whatever comes of it. ZAB is the x-coordinate (TR-03111,
-4.3.1); deriving keys is the caller's.
+one (DO 8A) there are two ways: ``7C {81 peer}`` does all at once, answered ``7C {82 own point, 84 ZAB}``; or ``7C {}``
+makes the pair, answered ``7C {82 own point}``, and ``7C {81 peer, 82 own point}`` uses it, answered ``7C {84 ZAB}``. In
+between it waits, :data:`MOST_WAITING` of them at once, so that handshakes of TLS may overlap: each names its own key,
+and one that does not wait any more is answered 6A88. An ephemeral key is used once, whatever comes of it, and goes with
+the secure channel. ZAB is the x-coordinate (TR-03111, 4.3.1); deriving keys is the caller's.
 """
 AGREE_OWN: Final = 0x82
 AGREE_SECRET: Final = 0x84

@@ -20,6 +20,7 @@ from securitymodule.apdu import EXTENDED_LE, SHORT_DATA, SHORT_LE, ApduError, Co
 from securitymodule.coding import CLA_SECURE
 from securitymodule.errors import SecureMessagingError, SessionExpired
 from securitymodule.pace import BLOCK, TOKEN_BYTES, SessionKeys, checksum
+from securitymodule.wiping import wipe
 
 CRYPTOGRAM: Final = 0x87
 PROTECTED_LE: Final = 0x97
@@ -74,7 +75,7 @@ class _Channel:
     """What both sides share: keys, counter, age, and how a message is put together."""
 
     def __init__(self, keys: SessionKeys, *, clock: Clock, lifetime: float | None) -> None:
-        self._keys: SessionKeys | None = keys
+        self._keys: SessionKeys | None = keys.copy()
         self._counter = 0
         self._clock = clock
         self._ends = None if lifetime is None else clock() + lifetime
@@ -90,7 +91,9 @@ class _Channel:
         return self._ends is not None and self._clock() >= self._ends
 
     def close(self) -> None:
-        """Drop the keys."""
+        """Wipe the keys."""
+        if self._keys is not None:
+            self._keys.wipe()
         self._keys = None
 
     def _open_keys(self) -> SessionKeys:
@@ -122,7 +125,11 @@ class _Channel:
         if not data:
             return {}
         encryptor = self._cipher(keys, counter).encryptor()
-        return {CRYPTOGRAM: PADDED + encryptor.update(pad(data)) + encryptor.finalize()}
+        padded = pad(data)
+        try:
+            return {CRYPTOGRAM: PADDED + encryptor.update(padded) + encryptor.finalize()}
+        finally:
+            wipe(padded)  # it may hold a PIN
 
     def _data(self, keys: SessionKeys, counter: bytes, objects: Mapping[int, bytes]) -> bytes | None:
         """The plain data, whose checksum has been found right before; ``None`` if the padding is wrong."""
@@ -130,7 +137,11 @@ class _Channel:
         if cryptogram is None:
             return b""
         decryptor = self._cipher(keys, counter).decryptor()
-        return _unpad(decryptor.update(cryptogram[1:]) + decryptor.finalize())
+        padded = decryptor.update(cryptogram[1:]) + decryptor.finalize()
+        try:
+            return _unpad(padded)
+        finally:
+            wipe(padded)
 
     @staticmethod
     def _checksum(keys: SessionKeys, counter: bytes, header: bytes, objects: Mapping[int, bytes]) -> bytes:

@@ -17,6 +17,7 @@ from securitymodule.pace import PaceInfo, decode_card_access
 from securitymodule.reader import connect
 from securitymodule.session import Session, SessionPolicy, SystemPin, refusal
 from securitymodule.statements import ModuleInformation, SignedAttestation, StatementError, check_pin
+from securitymodule.wiping import wipe
 
 READ_CHUNK: Final = 4_096
 """Bytes asked for at once when a file is read."""
@@ -182,8 +183,11 @@ class ModuleAccess:
         :raises WrongPin: if *old* is wrong, with the tries left.
         :raises PinBlocked: if it has none.
         """
-        pins = {Tag.OLD_REFERENCE_DATA: old, Tag.NEW_REFERENCE_DATA: new}
-        data = tlv.encode_all({tag: check_pin(pin).encode("ascii") for tag, pin in pins.items()})
+        pins = {Tag.OLD_REFERENCE_DATA: check_pin(old), Tag.NEW_REFERENCE_DATA: check_pin(new)}
+        encoded = {tag: pin.encode("ascii") for tag, pin in pins.items()}
+        data = tlv.encode_all(encoded)
+        for digits in encoded.values():
+            wipe(digits)
         self._session.command("changing the PIN", Ins.CHANGE_REFERENCE_DATA, which, data, secret=True)
 
     def change_system_pin(self, old: str, new: str) -> None:

@@ -10,8 +10,9 @@ and at least ten digits for the PIN). The steps are in :mod:`securitymodule.pace
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,6 +33,7 @@ from securitymodule.curves import (
 )
 from securitymodule.points import Point, map_nonce, multiply
 from securitymodule.statements import check_pin
+from securitymodule.wiping import copy_of, wipe
 
 BLOCK: Final = 16
 """Bytes of an AES block."""
@@ -157,9 +159,18 @@ class SessionKeys:
     encryption: bytes = field(repr=False)
     checksum: bytes = field(repr=False)
 
+    def copy(self) -> SessionKeys:
+        """The same keys as objects of their own."""
+        return SessionKeys(copy_of(self.encryption), copy_of(self.checksum))
+
+    def wipe(self) -> None:
+        """Overwrite them in memory. They are of no use any more."""
+        wipe(self.encryption)
+        wipe(self.checksum)
+
 
 def pin_password(pin: str) -> bytes:
-    """A PIN as PACE takes it: its digits as characters (TR-03110-3, table 5).
+    """A PIN as PACE takes it: its digits as characters (TR-03110-3, table 5). The caller wipes them after use.
 
     :raises securitymodule.statements.StatementError: if it is not 10 to 32 decimal digits.
     """
@@ -173,25 +184,36 @@ def derive_key(secret: bytes, counter: int, key_bytes: int) -> bytes:
     does not exist where the input is a shared secret.
     """
     algorithm = "sha1" if key_bytes == 16 else "sha256"
-    digest = hashlib.new(algorithm, secret + counter.to_bytes(4, "big"), usedforsecurity=True).digest()
-    return digest[:key_bytes]
+    told = secret + counter.to_bytes(4, "big")
+    digest = hashlib.new(algorithm, told, usedforsecurity=True).digest()
+    key = bytes(memoryview(digest)[:key_bytes])
+    for used in (told, digest):
+        wipe(used)
+    return key
 
 
-def _nonce_cipher(protocol: PaceProtocol, password: bytes) -> Cipher[modes.CBC]:
+@contextlib.contextmanager
+def _nonce_cipher(protocol: PaceProtocol, password: bytes) -> Iterator[Cipher[modes.CBC]]:
+    """The cipher that the password gives. Its key would tell the password to whoever tries them all: it is wiped."""
     key = derive_key(password, _FOR_PASSWORD, protocol.key_bytes)
-    return Cipher(algorithms.AES(key), modes.CBC(bytes(BLOCK)))
+    try:
+        yield Cipher(algorithms.AES(key), modes.CBC(bytes(BLOCK)))
+    finally:
+        wipe(key)
 
 
 def encrypt_nonce(protocol: PaceProtocol, password: bytes, nonce: bytes) -> bytes:
     """z: the nonce under the password's key, in whole blocks, IV 0 (TR-03110-3, A.3.3)."""
-    encryptor = _nonce_cipher(protocol, password).encryptor()
-    return encryptor.update(nonce) + encryptor.finalize()
+    with _nonce_cipher(protocol, password) as cipher:
+        encryptor = cipher.encryptor()
+        return encryptor.update(nonce) + encryptor.finalize()
 
 
 def decrypt_nonce(protocol: PaceProtocol, password: bytes, encrypted: bytes) -> bytes:
     """s. A wrong password gives another nonce, and shows only when the tokens are compared."""
-    decryptor = _nonce_cipher(protocol, password).decryptor()
-    return decryptor.update(encrypted) + decryptor.finalize()
+    with _nonce_cipher(protocol, password) as cipher:
+        decryptor = cipher.decryptor()
+        return decryptor.update(encrypted) + decryptor.finalize()
 
 
 def random_scalar(curve: Curve, random_bytes: RandomBytes) -> int:

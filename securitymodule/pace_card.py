@@ -28,6 +28,7 @@ from securitymodule.pace import (
     token,
 )
 from securitymodule.points import Point, multiply
+from securitymodule.wiping import wipe
 
 
 class Password(Protocol):
@@ -41,7 +42,7 @@ class Password(Protocol):
         """How many it has now."""
 
     def value(self) -> bytes:
-        """The encoded password, of a PIN :func:`securitymodule.pace.pin_password`."""
+        """The encoded password, of a PIN :func:`securitymodule.pace.pin_password`: a copy, which is wiped after use."""
 
     def take_try(self) -> None:
         """Take one try away, before it is used."""
@@ -175,7 +176,11 @@ class PaceCard:
             raise _Refused(StatusWord.AUTHENTICATION_BLOCKED)
         run.nonce = self._random_bytes(run.info.protocol.nonce_bytes)
         run.next_tag = 0x81
-        return 0x80, encrypt_nonce(run.info.protocol, run.password.value(), run.nonce)
+        password = run.password.value()
+        try:
+            return 0x80, encrypt_nonce(run.info.protocol, password, run.nonce)
+        finally:
+            wipe(password)
 
     def _map(self, run: _Run, value: bytes) -> tuple[int, bytes]:
         peer = decode_point(run.info.curve, value)

@@ -7,6 +7,7 @@ here are made of.
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass
 from types import ModuleType
@@ -17,9 +18,12 @@ from securitymodule.errors import ModuleBusy, ModuleError, ModuleRemoved, NoModu
 
 INSTRUCTION: Final = (
     "PC/SC needs the Python package pyscard, which is not installed (or was built for another Python). "
+    "`sh tools/setup.sh pcsc` installs it and a PC/SC daemon with a virtual reader. "
     "It is built from source: apt-get install swig libpcsclite-dev gcc pcscd, then pip install 'smgw[pcsc]'"
 )
 
+DEFAULT_SOCKET: Final = "/run/pcscd/pcscd.comm"
+"""Where PC/SC's library looks for its daemon unless it is told otherwise."""
 _SUCCESS: Final = 0
 _NO_READERS: Final = 0x8010002E
 _NO_MODULE: Final = 0x8010000C
@@ -58,8 +62,19 @@ class Reader:
     atr: bytes | None
 
 
-def _binding() -> ModuleType:
-    """The functions of PC/SC.
+_settled: list[str] = []
+
+
+def daemon_in_use() -> str | None:
+    """Where the daemon's socket is that PC/SC's library has settled on in this process, ``None`` before its first use.
+
+    The library reads ``PCSCLITE_CSOCK_NAME`` once; setting it later changes nothing.
+    """
+    return _settled[0] if _settled else None
+
+
+def binding() -> ModuleType:
+    """The functions of PC/SC. Importing them does not settle on a daemon yet.
 
     :raises ReaderUnavailable: if ``pyscard`` cannot be imported.
     """
@@ -90,7 +105,9 @@ class _Context:
     """A connection to the daemon."""
 
     def __init__(self) -> None:
-        self.scard = _binding()
+        self.scard = binding()
+        if not _settled:
+            _settled.append(os.environ.get("PCSCLITE_CSOCK_NAME") or DEFAULT_SOCKET)
         code, self.handle = self.scard.SCardEstablishContext(self.scard.SCARD_SCOPE_SYSTEM)
         _check(code, "reaching the PC/SC daemon")
 

@@ -29,9 +29,11 @@ from securitymodule.errors import (
 from securitymodule.messaging import MOST_SECONDS, Clock, TerminalChannel, boot_clock
 from securitymodule.pace import REQUIRED_INFO, PaceInfo, RandomBytes, pin_password
 from securitymodule.pace_terminal import drive, establish
+from securitymodule.wiping import wipe
 
 SystemPin = Callable[[], str]
-"""Gives the GW-System-PIN when it is needed, so that nobody has to keep it in between."""
+"""Gives the GW-System-PIN when it is needed, so that nobody has to keep it in between. Its text is freed and not
+overwritten, for Python's never change; what is made of it here is overwritten."""
 
 Transport = Literal["extended", "chained"]
 EXTENDED: Final = "extended"
@@ -121,16 +123,20 @@ class Session:
         :param what: the command in words, for messages.
         :param parameters: P1 and P2.
         :param accept: status words beside 9000 that are an answer and no error.
-        :param secret: the data must not go out unprotected, whoever has authenticated or not.
+        :param secret: the data must not go out unprotected, whoever has authenticated or not, and are wiped after use.
         :raises CommandRefused: if the module answers with another status word.
         :raises SecureMessagingError: if the secure channel breaks, broke before or is needed and was never opened;
             :meth:`authenticate` opens another.
         :raises ModuleError: if the module cannot be reached.
         """
-        with self.lock:
-            if self._channel is None and (secret or not self._plain):
-                raise SecureMessagingError(f"{what} takes a secure channel, and none is open")
-            response = self._exchange(CommandApdu(CLA_PLAIN, ins, *divmod(parameters, 256), data, le))
+        try:
+            with self.lock:
+                if self._channel is None and (secret or not self._plain):
+                    raise SecureMessagingError(f"{what} takes a secure channel, and none is open")
+                response = self._exchange(CommandApdu(CLA_PLAIN, ins, *divmod(parameters, 256), data, le))
+        finally:
+            if secret:
+                wipe(data)
         if response.sw == StatusWord.OK or response.sw in accept:
             return response
         raise refusal(what, response.sw)
@@ -148,10 +154,6 @@ class Session:
             self._environment.pop(parameters, None)
             self.command(what, Ins.MANAGE_SECURITY_ENVIRONMENT, parameters, data)
             self._environment[parameters] = data
-
-    def forget_environment(self, parameters: Parameters) -> None:
-        """Take it that this part of the module's security environment is not as it was set."""
-        self._environment.pop(parameters, None)
 
     def _exchange(self, command: CommandApdu) -> ResponseApdu:
         self._renew()
@@ -176,9 +178,13 @@ class Session:
         assert self._system_pin is not None  # noqa: S101  both callers have seen to it
         policy = self._policy
         self._drop_channel()
-        steps = establish(pin_password(self._system_pin()), policy.info, random_bytes=policy.random_bytes)
-        keys = drive(steps, self._send)
+        password = pin_password(self._system_pin())
+        try:
+            keys = drive(establish(password, policy.info, random_bytes=policy.random_bytes), self._send)
+        finally:
+            wipe(password)
         self._channel = TerminalChannel(keys, clock=policy.clock, lifetime=policy.lifetime)
+        keys.wipe()  # the channel has copies of its own
 
     def _drop_channel(self) -> None:
         if self._channel is not None:

@@ -2,7 +2,9 @@
 # Installs what the Makefile's targets need, a line of progress a step. It is safe to call at any time: what is there stays.
 #
 #   tools/setup.sh run      .venv with what the gateway runs on
-#   tools/setup.sh dev      .venv with that and everything the tests and checks use
+#   tools/setup.sh pcsc     .venv with that and what reaches security modules in readers: pyscard, and from Debian a PC/SC
+#                           daemon with a virtual reader
+#   tools/setup.sh dev      .venv with what run installs and everything the tests and checks use
 #   tools/setup.sh debian   Debian packages the tests drive: PostgreSQL, Chromium and its driver, Spin and a C compiler for
 #                           what it writes, a Java runtime, a PC/SC daemon with a virtual reader and tools that use it
 #   tools/setup.sh lock     constraints.txt anew: the newest releases pyproject.toml admits
@@ -122,7 +124,7 @@ ensure_pyscard_builds() {
     have swig || set -- "$@" swig
     have cc || set -- "$@" gcc libc6-dev
     { have cc && has_header winscard.h; } || set -- "$@" libpcsclite-dev
-    [ "$#" -eq 0 ] || apt_install "building pyscard, which the tests reach readers with," "$@"
+    [ "$#" -eq 0 ] || apt_install "building pyscard, which reaches readers," "$@"
 }
 
 # Debian keeps initdb and its like off PATH, one folder a release.
@@ -134,6 +136,17 @@ have_postgresql() {
     return 1
 }
 
+have_pcscd() { have pcscd || [ -x /usr/sbin/pcscd ]; }
+
+have_virtual_reader() { [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ]; }
+
+install_virtual_reader() {
+    set --
+    have_pcscd || set -- "$@" pcscd
+    have_virtual_reader || set -- "$@" vsmartcard-vpcd
+    [ "$#" -eq 0 ] || apt_install "putting security modules into virtual readers" "$@"
+}
+
 install_debian() {
     set --
     have_postgresql || set -- "$@" postgresql
@@ -143,8 +156,8 @@ install_debian() {
     # Spin writes its verifier in C; it is compiled before it runs.
     have cc || set -- "$@" gcc libc6-dev
     have java || set -- "$@" default-jre-headless
-    have pcscd || [ -x /usr/sbin/pcscd ] || set -- "$@" pcscd
-    [ -e /usr/lib/pcsc/drivers/serial/libifdvpcd.so ] || set -- "$@" vsmartcard-vpcd
+    have_pcscd || set -- "$@" pcscd
+    have_virtual_reader || set -- "$@" vsmartcard-vpcd
     have opensc-tool || set -- "$@" opensc
     set -- "$@" $(ls /usr/lib/*/libeac.so.3 >/dev/null 2>&1 || echo libeac3)
     [ "$#" -eq 0 ] || apt_install "running the tests" "$@"
@@ -173,6 +186,12 @@ run)
     make_venv "$venv"
     step "installing the gateway into $venv" pip_install .
     ;;
+pcsc)
+    make_venv "$venv"
+    ensure_pyscard_builds "$venv"
+    step "installing the gateway and pyscard into $venv" pip_install '.[pcsc]'
+    install_virtual_reader
+    ;;
 dev)
     make_venv "$venv"
     ensure_pyscard_builds "$venv"
@@ -180,5 +199,5 @@ dev)
     ;;
 debian) install_debian ;;
 lock) write_lock ;;
-*) die "usage: tools/setup.sh run|dev|debian|lock" ;;
+*) die "usage: tools/setup.sh run|pcsc|dev|debian|lock" ;;
 esac

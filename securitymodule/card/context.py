@@ -19,13 +19,21 @@ from securitymodule.card.pins import PinGuard, RandomBytes
 from securitymodule.card.session import Session
 from securitymodule.card.store import Store
 from securitymodule.card.vault import Vault
-from securitymodule.coding import MAX_COMMAND_DATA, MAX_PROTECTED_DATA, MAX_RESPONSE_DATA, FileId, KeyRef, Tag
+from securitymodule.coding import (
+    CAPABILITIES,
+    MAX_COMMAND_DATA,
+    MAX_PROTECTED_DATA,
+    MAX_RESPONSE_DATA,
+    FileId,
+    KeyRef,
+    Tag,
+)
 from securitymodule.pace import encode_card_access
 
 Clock = Callable[[], datetime]
 """Tells the time, with zone. The host's: the module has none, and believes no time before what it knows is past."""
 
-_CAPABILITIES: Final = tlv.encode(0x43, bytes((0x10, 0x01, 0xC0)))
+_CAPABILITIES: Final = tlv.encode(0x43, CAPABILITIES)
 _BUFFER_SIZES: Final = tlv.encode(
     0x7F66,
     b"".join(tlv.encode(0x02, size.to_bytes(2, "big")) for size in (MAX_PROTECTED_DATA + 9, MAX_RESPONSE_DATA + 64)),

@@ -17,7 +17,6 @@ from securitymodule.card.commands import environment, files, imports, keys, pins
 from securitymodule.card.context import Context, check_size
 from securitymodule.card.errors import Refused, StateNotWritten
 from securitymodule.card.pins import PacePassword
-from securitymodule.card.vault import wipe
 from securitymodule.coding import (
     MAX_PROTECTED_DATA,
     P1_DELETE_KEY,
@@ -34,6 +33,7 @@ from securitymodule.messaging import MOST_SECONDS, CardChannel, CardSideError, i
 from securitymodule.messaging import Clock as Seconds
 from securitymodule.pace import SessionKeys
 from securitymodule.pace_card import PaceCard, Password
+from securitymodule.wiping import wipe
 
 Handler = Callable[[Context, CommandApdu], ResponseApdu]
 
@@ -51,6 +51,7 @@ _BY_P1: Final[dict[tuple[int, int], Handler]] = {
 }
 _BY_P1P2: Final[dict[tuple[int, int], Handler]] = {
     (Ins.SELECT, Parameters.SELECT_BY_IDENTIFIER): files.select,
+    (Ins.SELECT, Parameters.SELECT_BY_PATH): files.select_by_path,
     (Ins.CREATE_FILE, Parameters.NONE): files.create,
     (Ins.DELETE, Parameters.NONE): files.delete,
     (Ins.GET_CHALLENGE, Parameters.NONE): pins.challenge,
@@ -211,6 +212,7 @@ class Dispatcher:
         if keys is not None:
             channel = CardChannel(keys, clock=self._seconds, lifetime=MOST_SECONDS)
             self._context.session.change_channel(channel)
+            keys.wipe()  # the channel has copies of its own
 
     def _end_channel(self) -> None:
         self._context.session.change_channel(None)

@@ -9,6 +9,7 @@ asked.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -53,6 +54,12 @@ class FileSystem:
     def exists(self, identifier: int) -> bool:
         """Whether there is a file with this identifier, MF and DF counted."""
         return identifier in FOLDERS or self._size(identifier) is not None
+
+    def at(self, path: Sequence[int]) -> bool:
+        """Whether there is a file at a path from the MF, which is left out."""
+        *folders, identifier = path
+        in_mf = identifier in self._constant or identifier == FileId.DF_GATEWAY
+        return self.exists(identifier) and identifier != FileId.MF and folders == ([] if in_mf else [FileId.DF_GATEWAY])
 
     def read(self, identifier: int, offset: int, most: int) -> tuple[bytes, StatusWord]:
         """Bytes of an elementary file, and 9000, or 6282 where it ended before as many were read as asked for.

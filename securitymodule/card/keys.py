@@ -26,7 +26,7 @@ from securitymodule import tlv
 from securitymodule.apdu import StatusWord
 from securitymodule.card.contents import Contents, KeyPair
 from securitymodule.card.errors import Refused, StateDamaged
-from securitymodule.card.vault import Vault, wipe
+from securitymodule.card.vault import Vault
 from securitymodule.coding import Algorithm, Tag
 from securitymodule.curves import (
     Curve,
@@ -38,6 +38,7 @@ from securitymodule.curves import (
     generate_key,
     sign_digest,
 )
+from securitymodule.wiping import wipe
 
 HASHES: Final[dict[int, hashes.HashAlgorithm]] = {
     Algorithm.ECDSA_SHA256: hashes.SHA256(),

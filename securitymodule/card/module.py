@@ -5,8 +5,8 @@ at a time: who opens or powers it has it until the power goes, and everybody els
 so by :class:`securitymodule.errors.ModuleBusy`. Several modules in one process have nothing to do with one another.
 Threads that share one wait for one another.
 
-ATR: T=1, historical bytes as ISO/IEC 7816-4 has them: selection by identifier, data units of one byte, command
-chaining, extended lengths, and the six letters ``SMGWSM``.
+ATR: T=1, historical bytes as ISO/IEC 7816-4 has them: :data:`securitymodule.coding.CAPABILITIES`, and the six letters
+``SMGWSM``.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from securitymodule.card.errors import StateNotWritten
 from securitymodule.card.pins import RandomBytes
 from securitymodule.card.sealing import seal_of
 from securitymodule.card.store import Store
-from securitymodule.coding import CLA_PLAIN, Ins, Parameters
+from securitymodule.coding import CAPABILITIES, CLA_PLAIN, Ins, Parameters
 from securitymodule.errors import CommandRefused, ModuleError
 from securitymodule.messaging import Clock as Seconds
 from securitymodule.messaging import boot_clock
 from securitymodule.statements import InitialisationFile
 
-_HISTORICAL: Final = bytes.fromhex("80 73 10 01 C0 66") + b"SMGWSM"
+_HISTORICAL: Final = b"\x80\x73" + CAPABILITIES + b"\x66SMGWSM"
 _INTERFACE: Final = bytes((0x80 | len(_HISTORICAL), 0x80, 0x01))
 _CHECKED: Final = _INTERFACE + _HISTORICAL
 ATR: Final = b"\x3b" + _CHECKED + bytes((reduce(xor, _CHECKED),))

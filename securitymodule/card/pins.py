@@ -22,8 +22,9 @@ from typing import Final, Protocol
 from securitymodule.apdu import StatusWord, tries_word
 from securitymodule.card.contents import Contents, PinObject
 from securitymodule.card.errors import Refused
-from securitymodule.card.vault import Vault, wipe
+from securitymodule.card.vault import Vault
 from securitymodule.coding import MAX_PIN_DIGITS, MIN_PIN_DIGITS, Pin
+from securitymodule.wiping import wipe
 
 SALT_BYTES: Final = 16
 _SCRYPT_N: Final = 2**12
@@ -132,7 +133,7 @@ class PinGuard:
         self._put(pin, replace(held, reference=reference, transport=False))
 
     def password(self, pin: Pin) -> bytes:
-        """The digits that PACE takes as password."""
+        """The digits that PACE takes as password, in a copy that the caller wipes."""
         with self._vault.opened(_name(pin), self._keeper.contents.pins[pin].reference) as digits:
             return bytes(digits)
 
@@ -158,7 +159,7 @@ class PacePassword:
         return self._guard.tries_left(Pin.SYSTEM)
 
     def value(self) -> bytes:
-        """Its digits."""
+        """Its digits, in a copy that the caller wipes."""
         return self._guard.password(Pin.SYSTEM)
 
     def take_try(self) -> None:

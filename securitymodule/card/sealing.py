@@ -39,6 +39,7 @@ from securitymodule.card.counter import DIGEST_BYTES, Count, RisingCounter
 from securitymodule.card.errors import ModuleExists, StateDamaged, StateRestored
 from securitymodule.card.vault import KEY_BYTES, Vault
 from securitymodule.errors import ModuleBusy, NoModule
+from securitymodule.wiping import wipe
 
 SUFFIX: Final = ".seal"
 _MAGIC: Final = b"SMGW-SM\x01"
@@ -73,13 +74,20 @@ class Seal:
             self._unlock = weakref.finalize(self, os.close, _locked(folder))  # at the latest when nobody refers to it
             undo.callback(self._unlock)
             state_key = _state_key(folder / "state.key")
-            self._cipher = AESGCM(_derived(state_key, b"state"))
-            self.identity = Vault(_derived(state_key, b"identity"))
+            undo.callback(wipe, state_key)
+            self._keys = (_derived(state_key, b"state"), _derived(state_key, b"counter"))
+            undo.callback(self._wipe)
+            identity, vault = _derived(state_key, b"identity"), _vault_key(folder / "vault.key", state_key)
+            self._cipher = AESGCM(self._keys[0])
+            self.identity = Vault(identity)
             """Wraps what outlives the module's termination: the attestation key."""
-            self.vault = Vault(_vault_key(folder / "vault.key", state_key))
+            self.vault = Vault(vault)
             """Wraps everything else that is secret. Not usable once its key has been destroyed, or is not its own."""
-            self._counter = RisingCounter(folder / "counter", _derived(state_key, b"counter"))
+            for copied in (identity, vault or b""):
+                wipe(copied)
+            self._counter = RisingCounter(folder / "counter", self._keys[1])
             undo.pop_all()
+        wipe(state_key)
 
     def __repr__(self) -> str:
         return f"Seal({str(self.folder)!r}, counter {self.count})"
@@ -110,6 +118,8 @@ class Seal:
         durable.create(beside / "vault.key", vault_key + _mark(vault_key, state_key))
         durable.create(beside / "lock", b"")
         RisingCounter.create(beside / "counter", _derived(state_key, b"counter"))
+        for key in (state_key, vault_key):
+            wipe(key)
         durable.sync_folder(beside)
         beside.rename(folder)
         durable.sync_folder(folder.parent)
@@ -169,9 +179,17 @@ class Seal:
         durable.erase(self.folder / "vault.key")
 
     def close(self) -> None:
-        """Unlock."""
+        """Overwrite the keys in memory and unlock. The seal is of no use any more."""
         self._counter.close()
+        self.identity.destroy()
+        self.vault.destroy()
+        self._wipe()
         self._unlock()
+
+    def _wipe(self) -> None:
+        """Overwrite what the state and the counter are authenticated with."""
+        for key in self._keys:
+            wipe(key)
 
 
 def _locked(folder: Path) -> int:
@@ -213,12 +231,18 @@ def _vault_key(path: Path, state_key: bytes) -> bytes | None:
     except FileNotFoundError:
         return None
     key = content[:KEY_BYTES]
-    return key if hmac.compare_digest(_mark(key, state_key), content[KEY_BYTES:]) else None
+    right = hmac.compare_digest(_mark(key, state_key), content[KEY_BYTES:])
+    wipe(content)
+    return key if right else None
 
 
 def _mark(vault_key: bytes, state_key: bytes) -> bytes:
     """What stands beside the vault's key to show that it is this seal's."""
-    return hmac.digest(_derived(state_key, b"vault"), vault_key, "sha256")
+    key = _derived(state_key, b"vault")
+    try:
+        return hmac.digest(key, vault_key, "sha256")
+    finally:
+        wipe(key)
 
 
 def _check_unused(folder: Path) -> None:

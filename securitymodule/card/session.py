@@ -26,16 +26,10 @@ class StaticAgreement(NamedTuple):
     key: KeyRef
 
 
-@dataclass(slots=True)
-class EphemeralAgreement:
-    """MSE SET chose a key agreement with a key made for it.
-
-    :ivar domain: domain parameters of its curve.
-    :ivar ephemeral: the pair between being made and being used, its private key wrapped.
-    """
+class EphemeralAgreement(NamedTuple):
+    """MSE SET chose a key agreement with a key made for it, on the curve with these domain parameters."""
 
     domain: int
-    ephemeral: KeyPair | None = None
 
 
 @dataclass(slots=True)
@@ -60,6 +54,7 @@ class Session:
     :ivar sub_ca: certificate (DER) of the Sub-CA imported in this channel; empty for none.
     :ivar sub_ca_root: certificate (DER) of the root it was imported under.
     :ivar environment: the security environment.
+    :ivar waiting: ephemeral pairs between being made and being used, by their public keys; the private ones wrapped.
     """
 
     selected: int = FileId.MF
@@ -70,6 +65,7 @@ class Session:
     sub_ca: bytes = field(default=b"", repr=False)
     sub_ca_root: bytes = field(default=b"", repr=False)
     environment: Environment = field(default_factory=Environment)
+    waiting: dict[bytes, KeyPair] = field(default_factory=dict, repr=False)
 
     def change_channel(self, channel: CardChannel | None) -> None:
         """Begin or end secure messaging: whatever was allowed or chosen under the old one is gone."""
@@ -82,4 +78,5 @@ class Session:
         self.sub_ca = b""
         self.sub_ca_root = b""
         self.environment = Environment()
+        self.waiting = {}
         self.selected = FileId.MF

@@ -8,7 +8,6 @@ its end. Destroying the vault's key erases all that was ever wrapped under it, c
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 from collections.abc import Iterator
 from typing import Final, NoReturn
@@ -17,22 +16,11 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from securitymodule.card.errors import StateDamaged
+from securitymodule.wiping import copy_of, wipe
 
 KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _TAG_BYTES: Final = 16
-
-
-def wipe(secret: bytes | bytearray) -> None:
-    """Overwrite a secret that nobody else refers to, where it lies in memory.
-
-    ``cryptography`` hands some secrets out as ``bytes``, which Python never changes: this writes into them all the
-    same, so that no copy waits in free memory for somebody to look at it.
-    """
-    if isinstance(secret, bytearray):
-        secret[:] = bytes(len(secret))
-    elif len(secret) > 1:  # shorter ones are shared by the whole interpreter
-        ctypes.memset(ctypes.cast(ctypes.c_char_p(secret), ctypes.c_void_p), 0, len(secret))
 
 
 class Vault:
@@ -40,7 +28,9 @@ class Vault:
 
     def __init__(self, key: bytes | None) -> None:
         """:param key: the vault's key, 32 bytes; ``None`` for a vault whose key has been destroyed."""
-        self._cipher = AESGCM(key) if key is not None else None
+        # A copy of our own, so that nobody else's is overwritten in the end. Until then the cipher may read it.
+        self._key = copy_of(key) if key is not None else b""
+        self._cipher = AESGCM(self._key) if key is not None else None
 
     def __repr__(self) -> str:
         return f"Vault({'closed for good' if self._cipher is None else 'in use'})"
@@ -81,8 +71,10 @@ class Vault:
             wipe(buffer)
 
     def destroy(self) -> None:
-        """Forget the key, for good."""
+        """Overwrite the key where it lies in memory, and forget it, for good."""
         self._cipher = None
+        wipe(self._key)
+        self._key = b""
 
     def _usable(self) -> AESGCM:
         if self._cipher is None:

@@ -15,6 +15,7 @@ from securitymodule.client import SecurityModule
 from securitymodule.coding import (
     FREE_FILES,
     GWA_KEYS,
+    MOST_WAITING,
     OPERATIONAL_A_KEYS,
     PRELIMINARY_KEYS,
     RECORD_HEAD_BYTES,
@@ -27,6 +28,7 @@ from securitymodule.coding import (
 from securitymodule.connection import Card, Connection
 from securitymodule.curves import (
     BRAINPOOL_P256R1,
+    BRAINPOOL_P384R1,
     CURVES,
     Curve,
     agree,
@@ -41,6 +43,7 @@ from securitymodule.session import Session
 from securitymodule.statements import ATTESTATION_CURVE, InitialisationFile
 from tests.securitymodule.card.pki import NOW, Pki
 from tests.support.passwords import seeded
+from tests.support.processes import at_once
 
 TRANSPORT_PIN, SYSTEM_PIN, INTEGRATOR_PIN = "1029384756", "564738291056", "9081726354"
 SHA256 = hashes.SHA256()
@@ -213,18 +216,62 @@ def test_agreeing_with_ephemeral_keys(module: SecurityModule, curve: Curve) -> N
         agreement = module.agree_ephemeral(peer.public_key(), algorithm)
         assert agreement.secret == agree(peer, agreement.own)
     own = module.begin_agreement(curve)
-    assert module.finish_agreement(peer.public_key()) == agree(peer, own)
+    assert module.finish_agreement(own, peer.public_key()) == agree(peer, own)
+    with pytest.raises(CommandRefused, match="6A88"):
+        module.finish_agreement(own, peer.public_key())
     with pytest.raises(CommandRefused):
         module.agree(KeyRef.PRELIMINARY_ENC, peer.public_key())
 
 
-def test_an_agreement_in_between_does_not_get_the_waiting_key(module: SecurityModule) -> None:
+def test_agreements_overlap(module: SecurityModule) -> None:
+    """Several handshakes at once: each gets its own key, whatever else is agreed on in between."""
+    initialise(module)
+    curves = [BRAINPOOL_P256R1, BRAINPOOL_P384R1, BRAINPOOL_P256R1]
+    waiting = [(module.begin_agreement(curve), generate_key(curve)) for curve in curves]
+    peer = generate_key(BRAINPOOL_P256R1)
+    between = module.agree_ephemeral(peer.public_key())
+    assert between.secret == agree(peer, between.own)
+    assert len({own.public_numbers() for own, _ in waiting} | {between.own.public_numbers()}) == 4
+    for own, other in reversed(waiting):
+        assert module.finish_agreement(own, other.public_key()) == agree(other, own)
+
+
+def test_handshakes_in_threads(module: SecurityModule) -> None:
+    initialise(module)
+
+    def shake_hands() -> bool:
+        other = generate_key(BRAINPOOL_P256R1)
+        own = module.begin_agreement(BRAINPOOL_P256R1)
+        return module.finish_agreement(own, other.public_key()) == agree(other, own)
+
+    assert at_once(*[shake_hands] * 8) == [True] * 8
+
+
+def test_keys_that_wait_too_long_give_way(module: SecurityModule) -> None:
     initialise(module)
     peer = generate_key(BRAINPOOL_P256R1)
-    waiting = module.begin_agreement(BRAINPOOL_P256R1)
-    agreement = module.agree_ephemeral(peer.public_key())
-    assert agreement.own.public_numbers() != waiting.public_numbers()
-    assert agreement.secret == agree(peer, agreement.own)
+    first, second, *_ = [module.begin_agreement(BRAINPOOL_P256R1) for _ in range(MOST_WAITING + 1)]
+    with pytest.raises(CommandRefused, match="6A88"):
+        module.finish_agreement(first, peer.public_key())
+    assert module.finish_agreement(second, peer.public_key()) == agree(peer, second)
+    third = module.begin_agreement(BRAINPOOL_P256R1)
+    module.authenticate(lambda: TRANSPORT_PIN)
+    with pytest.raises(CommandRefused, match="6A88"):
+        module.finish_agreement(third, peer.public_key())  # it went with its channel
+
+
+def test_a_certified_pair_is_not_replaced(module: SecurityModule, pki: Pki) -> None:
+    initialise(module)
+    module.import_root(pki.root.der)
+    import_sub_ca(module, pki)
+    first = module.generate_key_pair(KeyRef.PRELIMINARY_TLS, BRAINPOOL_P256R1)
+    assert module.generate_key_pair(KeyRef.PRELIMINARY_TLS, BRAINPOOL_P256R1).public_numbers() != first.public_numbers()
+    certify(module, pki, (KeyRef.PRELIMINARY_TLS,))
+    with pytest.raises(CommandRefused, match="6985"):
+        module.generate_key_pair(KeyRef.PRELIMINARY_TLS, BRAINPOOL_P256R1)
+    module.delete_key(KeyRef.PRELIMINARY_TLS)
+    module.generate_key_pair(KeyRef.PRELIMINARY_TLS, BRAINPOOL_P256R1)
+    assert module.certificate(KeyRef.PRELIMINARY_TLS) is None
 
 
 def test_a_challenge_is_as_long_as_asked_for(module: SecurityModule) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import threading
@@ -61,6 +60,28 @@ def test_a_module_has_one_user_at_a_time(plug_in: Callable[[Card], str]) -> None
             connect(url)
         assert first.transmit(ECHO).sw == StatusWord.OK
     connect(url).close()
+
+
+def test_a_module_has_one_process_at_a_time(plug_in: Callable[[Card], str]) -> None:
+    url = plug_in(PlainCard())
+    script = (
+        "import sys\n"
+        "from securitymodule.errors import ModuleBusy\n"
+        "from securitymodule.reader import connect\n"
+        "try:\n"
+        "    connect(sys.argv[1]).close()\n"
+        "except ModuleBusy as error:\n"
+        "    print(error)\n"
+    )
+
+    def told() -> str:
+        command = [sys.executable, "-c", script, url]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    with connect(url) as connection:
+        assert "somebody else has the module" in told()
+        assert connection.transmit(ECHO).sw == StatusWord.OK
+    assert told() == ""
 
 
 def test_letting_a_module_go_resets_it(plug_in: Callable[[Card], str]) -> None:
@@ -167,7 +188,7 @@ def test_the_daemon_goes_with_the_process_that_started_it() -> None:
         "import signal\n"
         "from tests.support.pcsc import running_daemon\n"
         "with running_daemon() as daemon:\n"
-        "    print(daemon.directory, daemon._helper.pid, flush=True)\n"
+        "    print(daemon.directory, daemon.helper, flush=True)\n"
         "    signal.pause()\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -181,9 +202,9 @@ def test_the_daemon_goes_with_the_process_that_started_it() -> None:
     while left and time.monotonic() < deadline:
         left = [each for each in left if Path(f"/proc/{each}").exists()]
         time.sleep(0.02)
-    shutil.rmtree(directory)
     assert children
     assert left == []
+    assert not Path(directory).exists()
 
 
 def test_many_threads_take_turns(plug_in: Callable[[Card], str]) -> None:

@@ -209,8 +209,7 @@ def test_the_environment_is_set_once(wire: Wire) -> None:
         session.set_environment("choosing", Parameters.MSE_AGREE, chosen)
     assert len(wire.sent) == 1
     session.set_environment("choosing", Parameters.MSE_AGREE, chosen | {0x8A: b"\x10"})
-    session.forget_environment(Parameters.MSE_AGREE)
-    session.set_environment("choosing", Parameters.MSE_AGREE, chosen | {0x8A: b"\x10"})
+    session.set_environment("choosing", Parameters.MSE_AGREE, chosen)
     assert len(wire.sent) == 3
     session.authenticate(lambda: PIN)
     wire.sent.clear()

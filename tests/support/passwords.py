@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from securitymodule.curves import Curve
+from securitymodule.wiping import copy_of
 
 
 @dataclass
@@ -26,8 +27,8 @@ class Password:
         return self.left
 
     def value(self) -> bytes:
-        """The password."""
-        return self.password
+        """The password, in a copy that its user wipes."""
+        return copy_of(self.password)
 
     def take_try(self) -> None:
         """One less."""

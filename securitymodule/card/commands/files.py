@@ -20,13 +20,16 @@ def select(context: Context, command: CommandApdu) -> ResponseApdu:
         identifier = int.from_bytes(command.data, "big")
     else:
         raise Refused(StatusWord.WRONG_LENGTH)
-    context.require(Operation.SELECT_PLAIN if identifier in PLAIN_FILES else Operation.SELECT)
-    if not context.files.exists(identifier):
-        raise Refused(StatusWord.FILE_NOT_FOUND)
-    context.session.selected = identifier
-    if identifier == FileId.MF:
-        context.session.environment = Environment()
-    return ResponseApdu()
+    return _selected(context, identifier, [])
+
+
+def select_by_path(context: Context, command: CommandApdu) -> ResponseApdu:
+    """SELECT by path from the MF."""
+    if not command.data or len(command.data) % _IDENTIFIER_BYTES:
+        raise Refused(StatusWord.WRONG_LENGTH)
+    starts = range(0, len(command.data), _IDENTIFIER_BYTES)
+    path = [int.from_bytes(command.data[start : start + _IDENTIFIER_BYTES], "big") for start in starts]
+    return _selected(context, path[-1], path)
 
 
 def read(context: Context, command: CommandApdu) -> ResponseApdu:
@@ -73,6 +76,17 @@ def delete(context: Context, command: CommandApdu) -> ResponseApdu:
     context.save(context.files.deleted(identifier))
     if context.session.selected == identifier:
         context.session.selected = FileId.DF_GATEWAY
+    return ResponseApdu()
+
+
+def _selected(context: Context, identifier: int, path: list[int]) -> ResponseApdu:
+    """Select a file; where *path* is not empty, it must lie there."""
+    context.require(Operation.SELECT_PLAIN if identifier in PLAIN_FILES else Operation.SELECT)
+    if not (context.files.at(path) if path else context.files.exists(identifier)):
+        raise Refused(StatusWord.FILE_NOT_FOUND)
+    context.session.selected = identifier
+    if identifier == FileId.MF:
+        context.session.environment = Environment()
     return ResponseApdu()
 
 

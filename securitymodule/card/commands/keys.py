@@ -18,6 +18,7 @@ from securitymodule.coding import (
     AGREE_PEER,
     AGREE_SECRET,
     ENC_KEYS,
+    MOST_WAITING,
     OPERATIONAL_KEYS,
     OWN_KEYS,
     PRELIMINARY_KEYS,
@@ -134,25 +135,33 @@ def agree(context: Context, command: CommandApdu) -> ResponseApdu:
         template = tlv.decode_one(command.data, Tag.DYNAMIC_AUTHENTICATION)
     except tlv.TlvError:
         raise Refused(StatusWord.INCORRECT_DATA) from None
-    peer = data_objects(template, frozenset(), frozenset({AGREE_PEER})).get(AGREE_PEER)
+    told = data_objects(template, frozenset(), frozenset({AGREE_PEER, AGREE_OWN}))
     answer = (
-        _static(context, chosen, peer) if isinstance(chosen, StaticAgreement) else _ephemeral(context, chosen, peer)
+        _static(context, chosen, told) if isinstance(chosen, StaticAgreement) else _ephemeral(context, chosen, told)
     )
     return ResponseApdu(tlv.encode(Tag.DYNAMIC_AUTHENTICATION, tlv.encode_all(answer)))
 
 
-def _static(context: Context, chosen: StaticAgreement, peer: bytes | None) -> dict[int, bytes]:
-    if peer is None:
+def _static(context: Context, chosen: StaticAgreement, told: dict[int, bytes]) -> dict[int, bytes]:
+    if told.keys() != {AGREE_PEER}:
         raise Refused(StatusWord.INCORRECT_DATA)
-    return {AGREE_SECRET: shared_secret(context.vault, pair_of(context.contents, chosen.key), peer)}
+    return {AGREE_SECRET: shared_secret(context.vault, pair_of(context.contents, chosen.key), told[AGREE_PEER])}
 
 
-def _ephemeral(context: Context, chosen: EphemeralAgreement, peer: bytes | None) -> dict[int, bytes]:
-    made, chosen.ephemeral = chosen.ephemeral, None  # whatever comes of it, it is used up
-    if peer is None:
-        fresh = generated(context.vault, curve_by_domain(chosen.domain))
-        chosen.ephemeral = fresh
-        return {AGREE_OWN: fresh.point}
+def _ephemeral(context: Context, chosen: EphemeralAgreement, told: dict[int, bytes]) -> dict[int, bytes]:
+    waiting = context.session.waiting
+    made = None
+    if AGREE_OWN in told:
+        made = waiting.pop(told[AGREE_OWN], None)  # whatever comes of it, it is used up
+        if made is None:
+            raise Refused(StatusWord.REFERENCE_NOT_FOUND)
+        if AGREE_PEER not in told:
+            raise Refused(StatusWord.INCORRECT_DATA)
     pair = made or generated(context.vault, curve_by_domain(chosen.domain))
-    secret = {AGREE_SECRET: shared_secret(context.vault, pair, peer)}
+    if AGREE_PEER not in told:
+        while len(waiting) >= MOST_WAITING:
+            del waiting[next(iter(waiting))]
+        waiting[pair.point] = pair
+        return {AGREE_OWN: pair.point}
+    secret = {AGREE_SECRET: shared_secret(context.vault, pair, told[AGREE_PEER])}
     return secret if made is not None else {AGREE_OWN: pair.point, **secret}

@@ -10,7 +10,6 @@ from securitymodule.card.context import Context, data_objects
 from securitymodule.card.errors import Refused
 from securitymodule.card.keys import HASHES
 from securitymodule.card.pins import pin_of
-from securitymodule.card.vault import wipe
 from securitymodule.coding import (
     CHALLENGE_BYTES,
     MAX_RESPONSE_DATA,
@@ -19,6 +18,7 @@ from securitymodule.coding import (
     external_authentication_message,
 )
 from securitymodule.curves import verify_digest
+from securitymodule.wiping import wipe
 
 _CHANGES = {Pin.SYSTEM: Operation.CHANGE_SYSTEM_PIN, Pin.INTEGRATOR: Operation.CHANGE_INTEGRATOR_PIN}
 _PRESENTATIONS = {Pin.SYSTEM: Operation.VERIFY_SYSTEM_PIN, Pin.INTEGRATOR: Operation.VERIFY_INTEGRATOR_PIN}

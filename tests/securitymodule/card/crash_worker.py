@@ -4,6 +4,9 @@ Run as a module, it reads trials from its standard input, one JSON object a line
 brings the module to where the command under test is sent, and is armed then: it kills itself by SIGKILL at the n-th
 call to the operating system that writes (before it, or in the middle of it), or at the n-th call or return of any
 function. What it had been answered by then has gone through a pipe.
+
+The other kind of fork is a module in a reader: it is handed a socket that is connected to the reader's driver, and
+whoever uses the module over PC/SC tells it when to be armed.
 """
 
 from __future__ import annotations
@@ -11,7 +14,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +24,9 @@ from typing import Any
 from securitymodule import tlv
 from securitymodule.card.module import SoftwareModule
 from securitymodule.coding import Algorithm, FileId, Ins, KeyRef, ModuleState, Parameters, Pin, Tag
+from securitymodule.curves import BRAINPOOL_P256R1
 from securitymodule.errors import ModuleError
+from securitymodule.vpcd import VirtualSlot
 from tests.securitymodule.card.terminal import (
     INITIALISATION,
     INTEGRATOR_PIN,
@@ -106,6 +113,16 @@ def _change(terminal: Terminal, _data: bytes) -> int:
     return terminal.change(Pin.SYSTEM, TRANSPORT_PIN, NEW_PIN).sw
 
 
+def _agree(terminal: Terminal, _data: bytes) -> int:
+    terminal.choose(Parameters.MSE_AGREE, {Tag.MECHANISM: Algorithm.ECKA_DH, Tag.DOMAIN: BRAINPOOL_P256R1.domain})
+    return terminal.send(Ins.GENERAL_AUTHENTICATE, 0, b"\x7c\x00").sw
+
+
+def _read(terminal: Terminal, _data: bytes) -> int:
+    _select(terminal, FileId.EF_ROOT_CERTIFICATE)
+    return terminal.send(Ins.READ_BINARY, 0, b"").sw
+
+
 ACTS: dict[str, tuple[str | None, Act, Act]] = {
     "initialise": (None, _nothing, _send(Ins.PUT_DATA, Parameters.INITIALISATION, INITIALISATION.encode())),
     "generate": (
@@ -130,7 +147,18 @@ ACTS: dict[str, tuple[str | None, Act, Act]] = {
     "terminate": (TRANSPORT_PIN, _nothing, _send(Ins.TERMINATE_CARD_USAGE, 0, b"")),
 }
 """Writing commands: the PIN of the channel they need, what comes before, and the command itself."""
+QUIET_ACTS: dict[str, tuple[str | None, Act, Act]] = {
+    "sign": (TRANSPORT_PIN, _nothing, lambda terminal, _data: terminal.sign(KeyRef.PRELIMINARY_TLS, bytes(32)).sw),
+    "agree": (TRANSPORT_PIN, _nothing, _agree),
+    "read file": (TRANSPORT_PIN, _nothing, _read),
+    "draw": (TRANSPORT_PIN, _nothing, lambda terminal, _data: terminal.send(Ins.GET_CHALLENGE, 0, le=16).sw),
+    "inform": (None, _nothing, _send(Ins.GET_DATA, Parameters.INFORMATION, b"")),
+}
+"""The same for commands that write nothing."""
 CREATE = "create module"
+
+
+SERVE = "serve a reader"
 
 
 class Fuse:
@@ -169,16 +197,54 @@ class Fuse:
         return call
 
 
+class ArmedCard:
+    """The module as a reader sees it, which arms the fuse with the first command after it was told to."""
+
+    def __init__(self, module: SoftwareModule, fuse: Fuse) -> None:
+        self._module = module
+        self._fuse = fuse
+        self.atr = module.atr
+        self.power_on, self.power_off, self.reset = module.power_on, module.power_off, module.reset
+        self.told = False
+
+    def transmit(self, command: bytes) -> bytes:
+        if self.told:
+            self.told = False
+            self._fuse.arm()
+        return self._module.transmit(command)
+
+
+def serve(trial: dict[str, Any], fuse: Fuse) -> None:
+    """Be in a reader until the door is closed, or until the fuse blows."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door, opened(Path(trial["directory"])) as module:
+        door.connect(trial["door"])
+        _, (descriptor, *_), _, _ = socket.recv_fds(door, 1, 1)
+        card = ArmedCard(module, fuse)
+        slot = VirtualSlot(card, socket.socket(fileno=descriptor))
+
+        def watch() -> None:
+            while door.recv(1):
+                card.told = True
+                door.send(b"!")
+            slot.pull()
+
+        threading.Thread(target=watch, daemon=True).start()
+        slot.serve()
+        fuse.disarm()
+
+
 def work(trial: dict[str, Any], tell: Callable[[str], None]) -> None:
     """One fork's life."""
     fuse = Fuse(trial["kind"], trial["at"])
     directory, act = Path(trial["directory"]), trial["act"]
-    if act == CREATE:
+    if act == SERVE:
+        serve(trial, fuse)
+    elif act == CREATE:
         fuse.arm()
         created(directory).close()
         fuse.disarm()
     else:
-        pin, before, command = ACTS[act]
+        pin, before, command = (ACTS | QUIET_ACTS)[act]
         data = bytes.fromhex(trial.get("data", ""))
         module: SoftwareModule = opened(directory)
         terminal = Terminal(module)

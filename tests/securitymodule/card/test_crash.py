@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,10 @@ from securitymodule import tlv
 from securitymodule.apdu import StatusWord
 from securitymodule.card.module import SoftwareModule
 from securitymodule.coding import CERTIFICATE_FILES, RECORD_HEAD_BYTES, FileId, Ins, KeyRef, ModuleState, Pin, Tag
+from securitymodule.connection import Connection
 from securitymodule.curves import BRAINPOOL_P256R1, decode_point, der_signature
-from securitymodule.errors import NoModule, PinBlocked, WrongPin
+from securitymodule.errors import ModuleRemoved, NoModule, PinBlocked, WrongPin
+from securitymodule.reader import connect
 from securitymodule.statements import ModuleInformation
 from tests.securitymodule.card.crash_worker import (
     ACTS,
@@ -32,6 +37,8 @@ from tests.securitymodule.card.crash_worker import (
     NEW_PIN,
     OLD_CONTENT,
     PARTIAL_CALLS,
+    QUIET_ACTS,
+    SERVE,
     WRONG_PIN,
 )
 from tests.securitymodule.card.pki import Pki
@@ -47,6 +54,8 @@ from tests.securitymodule.card.terminal import (
     seeded,
 )
 from tests.support.campaign import Campaign
+from tests.support.pcsc import PcscDaemon
+from tests.support.processes import at_once
 
 pytestmark = pytest.mark.crash
 
@@ -63,13 +72,20 @@ class Worker:
 
     def run(self, act: str, directory: Path, kind: str = "never", at: int = -1, data: bytes = b"") -> dict[str, Any]:
         """One trial; what the fork was answered, and how far it came."""
-        trial = {"act": act, "directory": str(directory), "kind": kind, "at": at, "data": data.hex()}
+        self.begin({"act": act, "directory": str(directory), "kind": kind, "at": at, "data": data.hex()})
+        return self.end(f"{act}, {kind} {at}")
+
+    def begin(self, trial: dict[str, Any]) -> None:
+        """Begin a trial."""
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(trial) + "\n")
         self._process.stdin.flush()
+
+    def end(self, what: str) -> dict[str, Any]:
+        """Wait for its end."""
+        assert self._process.stdout is not None
         said: dict[str, Any] = json.loads(self._process.stdout.readline())
-        assert not said["failed"], f"{act}, {kind} {at}: the fork failed"
+        assert not said["failed"], f"{what}: the fork failed"
         return said
 
     def close(self) -> None:
@@ -94,7 +110,7 @@ def starts(
     """For each act a module that it can be done to, and what it brings with it."""
     folder = tmp_path_factory.mktemp("starts")
     initialised, integrated = stages[ModuleState.INITIALISED], stages[ModuleState.INTEGRATED]
-    found: dict[str, tuple[Path, bytes]] = dict.fromkeys(ACTS, (initialised, b""))
+    found: dict[str, tuple[Path, bytes]] = dict.fromkeys((*ACTS, *QUIET_ACTS), (initialised, b""))
     for act in ("create file", "update head"):
         found[act] = (integrated, b"")
     found["initialise"] = (stages[ModuleState.CREATED], b"")
@@ -109,7 +125,7 @@ def starts(
     certificate = pki.certificate(KeyRef.PRELIMINARY_TLS, public)
     brought = json.dumps({"sub_ca": pki.sub_ca.der.hex(), "certificate": certificate.hex()}).encode()
     found["certify"] = (keyed, brought)
-    found["delete key"] = (keyed, b"")
+    found["delete key"] = found["sign"] = (keyed, b"")
 
     bound = copied(stages[ModuleState.PREPERSONALISED], folder / "bound")
     with opened(bound) as module:
@@ -199,7 +215,7 @@ def check(act: str, module: SoftwareModule, finished: bool) -> None:
         assert terminal.sign(KeyRef.PRELIMINARY_SIG, bytes(32)).sw == StatusWord.OK
     if act == "delete key" and finished:
         assert terminal.sign(KeyRef.PRELIMINARY_TLS, bytes(32)).sw == StatusWord.REFERENCE_NOT_FOUND
-    if act.endswith("file") or act == "update head":
+    if act in {"create file", "delete file", "update file", "update head"}:
         check_file(act, terminal, finished)
 
 
@@ -294,6 +310,84 @@ def test_cut_anywhere(worker: Worker, fresh: Callable[[str], tuple[Path, bytes]]
         after(act, directory, said)
     campaign.report("Security module: power cuts at random points", power_cuts=killed, commands=len(acts))
     assert killed >= cuts * 0.9
+
+
+class Wired:
+    """A module over PC/SC, as a terminal takes one."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.transmit = connection.transmit_bytes
+
+
+def in_a_reader(
+    worker: Worker, daemon: PcscDaemon, slot: int, act: str, directory: Path, data: bytes, at: int
+) -> dict[str, Any]:
+    """One trial: the module's process is killed while somebody uses it over PC/SC, who is told that it is gone."""
+    pin, before, command = (ACTS | QUIET_ACTS)[act]
+    path = directory.with_name(directory.name + ".door")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        listener.settimeout(30)
+        worker.begin({"act": SERVE, "directory": str(directory), "door": str(path), "kind": "event", "at": at})
+        door, _ = listener.accept()
+    removed = False
+    with door:
+        with daemon.reach(slot) as reached:
+            socket.send_fds(door, [b"!"], [reached.fileno()])
+        daemon.wait_until(slot, present=True)
+        with connect(daemon.url(slot)) as connection:
+            terminal = Terminal(Wired(connection))  # type: ignore[arg-type]
+            if pin is not None:
+                terminal.establish(pin)
+            before(terminal, data)
+            door.send(b"!")
+            assert door.recv(1) == b"!"
+            try:
+                command(terminal, data)
+            except ModuleRemoved:
+                removed = True
+    said = worker.end(f"{act} in a reader, {at}")
+    daemon.wait_until(slot, present=False)
+    assert said["killed"] or not removed
+    return said
+
+
+@pytest.mark.pcsc
+@pytest.mark.campaign
+def test_pulled_anywhere(
+    worker: Worker, fresh: Callable[[str], tuple[Path, bytes]], pcsc_daemon: PcscDaemon, campaign: Campaign
+) -> None:
+    """The same through a reader: the module goes in the middle of any command. In two readers at once, because the
+    daemon takes its time to see a module come and go.
+    """
+    cuts = campaign.count(300)
+    acts = [*ACTS, *QUIET_ACTS]
+    chance = seeded(13)
+    given: list[tuple[str, Path, bytes, int]] = []
+    events: dict[str, int] = {}
+    for number in range(cuts):
+        act = acts[number % len(acts)]
+        directory, data = fresh(act)
+        if act not in events:
+            # Without a reader, and the terminal's are counted too: about twice as many.
+            events[act] = worker.run(act, directory, "event", -1, data)["events"] // 2
+            directory, data = fresh(act)
+        given.append((act, directory, data, chance.randrange(events[act])))
+
+    def pull_all(slot: int) -> int:
+        killed = 0
+        with closing(Worker()) as own:
+            for act, directory, data, at in given[slot % 2 :: 2]:
+                said = in_a_reader(own, pcsc_daemon, slot, act, directory, data, at)
+                killed += said["killed"]
+                after(act, directory, said)
+        return killed
+
+    pulled = at_once(*(partial(pull_all, slot) for slot in (2, 3)))
+    assert all(isinstance(each, int) for each in pulled), pulled
+    campaign.report("Security module: pulled from its reader at random points", pulled=sum(pulled), commands=len(acts))
+    assert sum(pulled) >= cuts * 0.6
 
 
 @pytest.mark.campaign

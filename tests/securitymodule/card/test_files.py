@@ -24,6 +24,7 @@ from securitymodule.coding import (
     Ins,
     KeyRef,
     ModuleState,
+    Parameters,
     Tag,
 )
 from securitymodule.pace import PACE_INFOS, decode_card_access
@@ -75,6 +76,28 @@ def test_selecting(terminal: Terminal) -> None:
         assert select(terminal, identifier) == StatusWord.FILE_NOT_FOUND
     assert terminal.send(Ins.SELECT, 0x000C, b"\x3f").sw == StatusWord.WRONG_LENGTH
     assert terminal.send(Ins.SELECT, 0x0400, b"\xa0\x00").sw == StatusWord.INCORRECT_P1_P2
+
+
+def test_selecting_by_path(terminal: Terminal) -> None:
+    """From the MF, which is left out: its own files by one identifier, those of the DF by two."""
+
+    def selected(*path: int) -> int:
+        data = b"".join(identifier.to_bytes(2, "big") for identifier in path)
+        return terminal.send(Ins.SELECT, Parameters.SELECT_BY_PATH, data).sw
+
+    for file in FileId:
+        short, long = [int(file)], [int(FileId.DF_GATEWAY), int(file)]
+        right, wrong = (short, long) if file <= FileId.DF_GATEWAY else (long, short)
+        assert selected(*right) == (StatusWord.FILE_NOT_FOUND if file is FileId.MF else StatusWord.OK)
+        assert selected(*wrong) == StatusWord.FILE_NOT_FOUND
+        assert selected(FileId.MF, *right) == StatusWord.FILE_NOT_FOUND
+    assert selected(FileId.EF_SERIAL) == StatusWord.OK
+    assert selected(FileId.DF_GATEWAY, 0x5000) == StatusWord.FILE_NOT_FOUND
+    assert terminal.done(Ins.READ_BINARY, 0) == tlv.encode(Tag.SERIAL_NUMBER, SERIAL.encode())
+    assert create(terminal, 0x5000, 10) == StatusWord.OK
+    assert selected(FileId.DF_GATEWAY, 0x5000) == StatusWord.OK
+    for data in (b"", b"\x40", b"\x40\x00\x40"):
+        assert terminal.send(Ins.SELECT, Parameters.SELECT_BY_PATH, data).sw == StatusWord.WRONG_LENGTH
 
 
 def test_reading(terminal: Terminal, pki: Pki) -> None:

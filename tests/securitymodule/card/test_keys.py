@@ -146,19 +146,24 @@ def test_ephemeral_agreement(terminal: Terminal, curve: Curve, algorithm: Algori
     assert again[AGREE_OWN] != at_once[AGREE_OWN]
     made = answered(agreement(terminal))
     assert made.keys() == {AGREE_OWN}
-    used = answered(agreement(terminal, x81=point))
+    used = answered(agreement(terminal, x81=point, x82=made[AGREE_OWN]))
     assert used == {AGREE_SECRET: agree(peer, decode_point(curve, made[AGREE_OWN]))}
-    # It is gone: what comes now is made anew.
-    assert answered(agreement(terminal, x81=point)).keys() == {AGREE_OWN, AGREE_SECRET}
+    assert agreement(terminal, x81=point, x82=made[AGREE_OWN]).sw == StatusWord.REFERENCE_NOT_FOUND
+    # Without its name none that waits is used: what comes now is made anew.
+    waiting = answered(agreement(terminal))[AGREE_OWN]
+    assert answered(agreement(terminal, x81=point))[AGREE_OWN] != waiting
 
 
 def test_an_ephemeral_key_is_used_once_whatever_comes_of_it(terminal: Terminal) -> None:
     point = encode_point(generate_key(BRAINPOOL_P256R1).public_key())
     assert ephemeral(terminal, BRAINPOOL_P256R1) == StatusWord.OK
     made = answered(agreement(terminal))[AGREE_OWN]
-    assert agreement(terminal, x81=point[:-1]).sw == StatusWord.INCORRECT_DATA
-    fresh = answered(agreement(terminal, x81=point))
-    assert fresh[AGREE_OWN] != made
+    assert agreement(terminal, x81=point[:-1], x82=made).sw == StatusWord.INCORRECT_DATA
+    assert agreement(terminal, x81=point, x82=made).sw == StatusWord.REFERENCE_NOT_FOUND
+    made = answered(agreement(terminal))[AGREE_OWN]
+    assert agreement(terminal, x82=made).sw == StatusWord.INCORRECT_DATA
+    assert agreement(terminal, x81=point, x82=made).sw == StatusWord.REFERENCE_NOT_FOUND
+    assert agreement(terminal, x81=point, x82=made[:-1]).sw == StatusWord.REFERENCE_NOT_FOUND
 
 
 def test_points_that_are_none(terminal: Terminal) -> None:
@@ -172,6 +177,8 @@ def test_points_that_are_none(terminal: Terminal) -> None:
         assert agreement(terminal, x81=point).sw == StatusWord.INCORRECT_DATA
     assert agreement(terminal).sw == StatusWord.INCORRECT_DATA
     assert agreement(terminal, x82=good).sw == StatusWord.INCORRECT_DATA
+    assert agreement(terminal, x81=good, x82=good).sw == StatusWord.INCORRECT_DATA
+    assert agreement(terminal, x83=good).sw == StatusWord.INCORRECT_DATA
     assert answered(agreement(terminal, x81=good)).keys() == {AGREE_SECRET}
 
 

@@ -18,7 +18,7 @@ from securitymodule.card.errors import ModuleExists, StateDamaged, StateRestored
 from securitymodule.card.module import SoftwareModule
 from securitymodule.card.sealing import Seal
 from securitymodule.card.store import STATE_FILE
-from securitymodule.card.vault import Vault, wipe
+from securitymodule.card.vault import Vault
 from securitymodule.coding import FREE_FILES, Ins, KeyRef, ModuleState, Pin
 from tests.securitymodule.card.terminal import TRANSPORT_PIN, Terminal, created, opened, seal
 
@@ -247,13 +247,27 @@ def test_vault_wipes_when_its_block_fails() -> None:
     assert kept == [bytearray(6)]
 
 
-def test_wipe() -> None:
-    secret = bytes(bytearray(b"a secret of its own"))
-    wipe(secret)
-    assert secret == bytes(19)
-    shared = b"x"
-    wipe(shared)
-    assert shared == b"x"
+def test_a_destroyed_vault_has_overwritten_its_key_and_nobody_elses() -> None:
+    key = bytes(range(32))
+    vault = Vault(key)
+    own = vault._key
+    wrapped = vault.wrap(b"n", b"secret")
+    vault.destroy()
+    assert own == bytes(32)
+    assert key == bytes(range(32))
+    with pytest.raises(StateDamaged, match="destroyed"), vault.opened(b"n", wrapped):
+        pass
+    with Vault(key).opened(b"n", wrapped) as plain:
+        assert plain == b"secret"
+
+
+def test_a_closed_seal_has_overwritten_its_keys(directory: Path) -> None:
+    found = Seal(seal(directory))
+    keys = [*found._keys, found.vault._key, found.identity._key]
+    assert all(any(key) for key in keys)
+    found.close()
+    assert keys == [bytes(32)] * 4
+    opened(directory).close()
 
 
 @given(
