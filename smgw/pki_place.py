@@ -63,7 +63,12 @@ class PkiPlace:
         workplace.make()
         self.folder = workplace.home / "pki"
         self.clock = clock
-        self.store = PkiStore(open_database(workplace.database_url))
+        self._engine = open_database(workplace.database_url)
+        self.store = PkiStore(self._engine)
+
+    def close(self) -> None:
+        """Let its database go."""
+        self._engine.dispose()
 
     def found(self, organisation: str, environment: Environment) -> Founded:
         """A Root and a Sub-CA under it. What a run before this one has begun is gone on with.

@@ -179,6 +179,20 @@ class Authority:
         own = [] if self.profile is ROOT else [self.certificate]
         return [first, *sorted(links, key=lambda link: PkiName.of(link.subject).number), *own]
 
+    def issued_to(self, holder: str) -> list[x509.Certificate]:
+        """Every certificate that this CA has issued to a holder, whatever became of it; the oldest generation first.
+
+        :param holder: common name, such as ``EXXX0012345678.SMGW``.
+        """
+        with self.store.unit() as unit:
+            return [kept.certificate for kept in unit.of_holder(holder) if kept.issuer == self.mark]
+
+    def crls(self) -> list[x509.CertificateRevocationList]:
+        """The CRL in force, and the last one on record of every other CA."""
+        self.crl()
+        with self.store.unit() as unit:
+            return unit.current_crls()
+
     # What follows works within a unit of work that somebody above has begun.
 
     def _issue(self, read: RequestPackage, unit: Unit, now: datetime, operator: bool) -> list[x509.Certificate]:

@@ -11,7 +11,7 @@ import http.client
 import json
 import ssl
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from cryptography import x509
 
@@ -99,21 +99,46 @@ class CaClient:
         """
         self._ask(Message.GET_SERVICE_STATUS, {"messageID": message_id})
 
-    def _ask(self, message: Message, given: dict[str, str]) -> dict[str, Any]:
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context, timeout=self._timeout)
+    def certificates(self, holder: str) -> list[x509.Certificate]:
+        """Every certificate that the CA has issued to a holder, whatever became of it; the oldest generation first.
+
+        :param holder: common name, such as ``EXXX0012345678.SMGW``.
+        :raises Refused: if the CA does not say.
+        :raises ServiceError: if it cannot be reached.
+        """
+        return self._certificates(self._exchange("GET", f"/directory/certificates/{quote(holder, safe='')}"))
+
+    def crls(self) -> list[x509.CertificateRevocationList]:
+        """The CA's CRL in force, and the last one it has of every other CA. What comes back is not believed yet.
+
+        :raises Refused: if the CA does not say.
+        :raises ServiceError: if it cannot be reached.
+        """
+        told = self._exchange("GET", "/directory/crls")
         try:
-            connection.request("POST", f"/smpki/{message}", json.dumps(given), {"Content-Type": "application/json"})
+            return [x509.load_der_x509_crl(base64.b64decode(text, validate=True)) for text in told["crlSeq"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ServiceError("the CA's answer holds no CRLs that can be read") from error
+
+    def _ask(self, message: Message, given: dict[str, str]) -> dict[str, Any]:
+        return self._exchange("POST", f"/smpki/{message}", json.dumps(given))
+
+    def _exchange(self, method: str, path: str, given: str | None = None) -> dict[str, Any]:
+        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context, timeout=self._timeout)
+        what = path.rpartition("/")[2]
+        try:
+            connection.request(method, path, given, {"Content-Type": "application/json"} if given is not None else {})
             response = connection.getresponse()
             body = response.read(LARGEST_ANSWER)
         except (OSError, http.client.HTTPException) as error:
-            raise ServiceError(f"{self._host}:{self._port} does not answer {message}: {error}") from error
+            raise ServiceError(f"{self._host}:{self._port} does not answer {what}: {error}") from error
         finally:
             connection.close()
         try:
             told: dict[str, Any] = json.loads(body)
             code = ReturnCode(told["returnCode"])
         except (ValueError, KeyError, TypeError) as error:
-            raise ServiceError(f"{self._host}:{self._port} answers {message} with {response.status} only") from error
+            raise ServiceError(f"{self._host}:{self._port} answers {what} with {response.status} only") from error
         if not code.is_ok:
             raise Refused(code, str(told.get("returnCodeMessage") or code))
         return told

@@ -17,7 +17,7 @@ certificate is wasted.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,11 +93,14 @@ class PartyFolder:
 
     def current(self) -> Generation | None:
         """The newest triple that has been certified."""
+        return next(self.generations(), None)
+
+    def generations(self) -> Iterator[Generation]:
+        """Every triple that has been certified, the newest first."""
         for number in reversed(self._numbers()):
             generation = self._read(number)
             if generation.certificates:
-                return generation
-        return None
+                yield generation
 
     def signer(self) -> Signer:
         """Who signs with the current SIG key.

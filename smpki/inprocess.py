@@ -44,6 +44,22 @@ class CertificationAuthority(Protocol):
         """
 
 
+class PublishingAuthority(CertificationAuthority, Protocol):
+    """A CA that also says what it has issued (Verzeichnisdienst), and gives its CRL.
+
+    TR-03129-4 has no message for either: certificates are in a directory, CRLs there for anybody. Ours.
+    """
+
+    def certificates(self, holder: str) -> list[x509.Certificate]:
+        """Every certificate that the CA has issued to a holder, whatever became of it; the oldest generation first.
+
+        :param holder: common name, such as ``EXXX0012345678.SMGW``.
+        """
+
+    def crls(self) -> list[x509.CertificateRevocationList]:
+        """The CA's CRL in force, and the last one it has of every other CA. What comes back is not believed yet."""
+
+
 class InProcessCa:
     """A CA that works in this process."""
 
@@ -72,3 +88,11 @@ class InProcessCa:
     def hand_over(self, order: bytes) -> None:
         """See :class:`CertificationAuthority`."""
         self._desk.hand_over(order)
+
+    def certificates(self, holder: str) -> list[x509.Certificate]:
+        """See :class:`PublishingAuthority`."""
+        return self._authority.issued_to(holder)
+
+    def crls(self) -> list[x509.CertificateRevocationList]:
+        """See :class:`PublishingAuthority`."""
+        return self._authority.crls()

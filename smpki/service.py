@@ -7,7 +7,8 @@ is 200 where the message could be read, whatever became of it; returnCode says t
 
 Who calls is told by its TLS certificate, which is validated with CRLs for every message (1.2): a request is taken
 from the requester itself or from who authorises it, an order only from who signed it. CRLs are there for anybody
-under ``/crl/NAME.crl``, from an application of its own without TLS.
+under ``/crl/NAME.crl``, from an application of its own without TLS. What a CA has issued is under ``GET /directory``,
+for whoever has a certificate that is believed.
 """
 
 from __future__ import annotations
@@ -204,8 +205,44 @@ def create_app(authority: Authority) -> FastAPI:
     messages = _BOTH if authority.profile is ROOT else _BOTH | _SUB_CA_ONLY
     for message, (kind, handler) in messages.items():
         app.add_api_route(f"/smpki/{message}", _route(counter, message, kind, handler), methods=["POST"])
-
+    _add_directory(app, counter)
     return app
+
+
+def _add_directory(app: FastAPI, counter: Counter) -> None:
+    """What the CA publishes, for whoever has a TLS certificate that is believed.
+
+    The SM-PKI has a directory for it (LDAP), and TR-03129-4 no message; so the form is ours.
+    """
+    log = structlog.get_logger()
+
+    def answered(request: Request, member: str, look: Callable[[], list[bytes]]) -> JSONResponse:
+        try:
+            caller = counter.caller(getattr(request.state, "peer", None)).name
+        except PathInvalid as error:
+            log.warning("caller not believed", path=request.url.path, reason=str(error))
+            return _told(Answer(ReturnCode.FAILURE_OTHER_ERROR, str(error)), 403)
+        try:
+            found = [base64.b64encode(der).decode() for der in look()]
+        except SmPkiError as error:
+            log.exception("directory failed", path=request.url.path, caller=str(caller))
+            return _told(Answer(ReturnCode.FAILURE_INTERNAL_ERROR, str(error)), 200)
+        return JSONResponse({"returnCode": ReturnCode.OK_RECEIVED_CORRECTLY, member: found})
+
+    @app.get("/directory/certificates/{holder}")
+    def certificates(request: Request, holder: str) -> JSONResponse:
+        def look() -> list[bytes]:
+            issued = counter.authority.issued_to(holder)
+            return [certificate.public_bytes(serialization.Encoding.DER) for certificate in issued]
+
+        return answered(request, "certificateSeq", look)
+
+    @app.get("/directory/crls")
+    def crls(request: Request) -> JSONResponse:
+        def look() -> list[bytes]:
+            return [crl.public_bytes(serialization.Encoding.DER) for crl in counter.authority.crls()]
+
+        return answered(request, "crlSeq", look)
 
 
 def create_crl_app(authorities: Sequence[Authority]) -> FastAPI:

@@ -127,6 +127,19 @@ class SignedMessage:
                 return certificate
         raise MessageSignatureError("the certificate that the signer names is not in the message")
 
+    @property
+    def to_verify(self) -> tuple[Digest, bytes, bytes]:
+        """For who has the signer's key elsewhere: the hash, its value over the signed attributes, the signature (DER).
+
+        That the content is the one whose hash value is among the attributes is for :meth:`verify` to say.
+
+        :raises MessageSignatureError: if nobody signed.
+        """
+        if self._info is None or self._digest is None:
+            raise MessageSignatureError("nobody has signed this message")
+        signed = attributes_to_sign(self._info.signed_attributes)
+        return self._digest, digest_of(signed, self._digest.algorithm), self._info.signature
+
     def verify(self, certificate: x509.Certificate | None = None) -> x509.Certificate:
         """Check the signature.
 

@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,7 +28,7 @@ from smpki.names import Environment, Function, PkiName
 from smpki.oids import AUTH_ENVELOPED_DATA, DATA
 from smpki.path_errors import Failure, PathInvalid
 from smpki.profiles import END_ENTITIES, KeyUse, RequestType
-from smpki.signed import Signer, sign
+from smpki.signed import Signer, read_signed, sign, wrap_unsigned
 from tests.smpki.chains import AT, SUB_KEY, SUB_NAME, Cert, key
 
 CONTENT = "1-0:1.8.0 = 4711 Wh, für den Empfänger allein".encode()
@@ -265,3 +265,11 @@ def test_a_point_off_the_curve_is_refused() -> None:
     off = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
     with pytest.raises(Exception, match="no point of brainpoolP256r1"):
         recipient().key.agree(b"\x04" + off.x.to_bytes(32, "big") + off.y.to_bytes(32, "big"))
+
+
+def test_a_key_that_is_held_elsewhere_verifies_what_a_message_gives_it() -> None:
+    message = read_signed(sign(CONTENT, DATA, sender().signer), DATA)
+    used, digest, signature = message.to_verify
+    sender().key.public_key.verify(signature, digest, ec.ECDSA(Prehashed(used.algorithm)))
+    with pytest.raises(MessageSignatureError, match="nobody has signed"):
+        _ = read_signed(wrap_unsigned(CONTENT, DATA), DATA).to_verify

@@ -142,6 +142,23 @@ def test_the_chain_the_status_and_a_word_to_people(service: Served) -> None:
         ]
 
 
+def test_what_was_issued_is_in_the_directory(service: Served) -> None:
+    gwa, world = service.client(service.gwa), service.world
+    assert gwa.certificates("EXXX0012340000.SMGW") == []
+    sealed = world.seal(service.gwh, "EXXX0012340000")
+    running = world.operate(service.gwa, sealed)
+    issued = [*sealed.certificates.values(), *running.certificates.values()]
+    marks = tuple(fingerprint(one) for one in issued)
+    gwa.change_status(StatusOrder(Change.REVOKE, marks, Reason.SUPERSEDED, world.clock()).signed(service.gwa.signer))
+    assert {fingerprint(one) for one in gwa.certificates("EXXX0012340000.SMGW")} == set(marks)
+    crls = gwa.crls()
+    assert {crl.issuer for crl in crls} == {world.root.certificate.subject, world.sub.certificate.subject}
+    (own,) = (crl for crl in crls if crl.issuer == world.sub.certificate.subject)
+    assert all(own.get_revoked_certificate_by_serial_number(one.serial_number) for one in issued)
+    with pytest.raises(ServiceError, match="with 404 only"):
+        gwa.certificates("../EXXX/..")
+
+
 def _post(service: Served, message: str, body: object) -> tuple[int, dict[str, str]]:
     request = urllib.request.Request(
         f"https://127.0.0.1:{service.port}/smpki/{message}", json.dumps(body).encode(), method="POST"
@@ -194,8 +211,11 @@ def test_nobody_without_a_certificate_of_the_pki(service: Served, tmp_path: Path
     mallory = stranger.enrol("Admin", Function.GWA)
     context = _tls(stranger, tmp_path, mallory)
     context.load_verify_locations(cadata=service.world.root.certificate.public_bytes(Encoding.DER))
+    client = CaClient(f"https://127.0.0.1:{service.port}", context, timeout=20)
     with pytest.raises(ServiceError):
-        CaClient(f"https://127.0.0.1:{service.port}", context, timeout=20).check_status("1")
+        client.check_status("1")
+    with pytest.raises(ServiceError):
+        client.crls()
     stranger.engine.dispose()
 
 
@@ -207,6 +227,8 @@ def test_nobody_whose_certificate_was_revoked(service: Served) -> None:
     with pytest.raises(Refused, match="was revoked on") as refused:
         client.check_status("2")
     assert refused.value.code is ReturnCode.FAILURE_OTHER_ERROR
+    with pytest.raises(Refused, match="was revoked on"):
+        client.certificates("EXXX0012340000.SMGW")
 
 
 def test_nobody_with_a_certificate_for_something_else(service: Served) -> None:
