@@ -32,6 +32,8 @@ class BreakKind(StrEnum):
     UNLAWFUL_TRANSITION = "unlawful transition"
     UNLAWFUL_EVIDENCE = "unlawful evidence"
     """A fact or fault that could not be recorded then."""
+    CONTRADICTED_ATTESTATION = "contradicted attestation"
+    """What an entry tells is not what the attestation in it shows, or none is there where one must be."""
     UNKNOWN_CERTIFICATE = "unknown certificate"
     """Not beside the chain, not under the pinned CA, or not valid at the time."""
     MALFORMED_ENTRY = "malformed entry"

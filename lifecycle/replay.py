@@ -7,6 +7,9 @@ It goes in two passes. The first reads structure, chain, time, certificates and 
 first break. The second verifies the signatures before that, on all cores when there are many: a wrong one is an earlier
 break.
 
+The law knows who may attest a fact, not whether it is true. What can be shown is for a :class:`Witness` to examine, in
+the first pass, entry by entry, after the law.
+
 What it cannot see: a tail cut together with its head. Only a head kept elsewhere shows that (``head`` from outside).
 """
 
@@ -16,7 +19,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from lifecycle.canonical import JournalError, format_time
 from lifecycle.chains import Break, BreakKind, Chain, Damaged, read
@@ -29,6 +32,17 @@ from lifecycle.signatures import Progress, Signed, first_wrong_signature
 
 _TELL_EVERY = 1_000
 _AFTER_EVERY_TIME = "~"
+
+
+class Witness(Protocol):
+    """Knows more of a gateway than the law does, and compares what is told with that."""
+
+    def examine(self, entry: Entry) -> str | None:
+        """What contradicts an entry, in words; ``None`` where nothing does.
+
+        Is handed every entry of one chain that was found lawful, from the first on; its signature is not verified yet.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +100,13 @@ class _Signer(NamedTuple):
 
 @dataclass(slots=True)
 class _FirstPass:
-    """Structure, chain, time, certificates and law of one chain."""
+    """Structure, chain, time, certificates and law of one chain, and what a witness says of it."""
 
     chain: Chain
     trust: Trust
     law: Law
     until: int | datetime | None
+    witness: Witness | None = None
     standing: Standing = BEGINNING
     signers: list[Credentials] = field(default_factory=list)
     signatures: list[bytes | str] = field(default_factory=list)
@@ -141,9 +156,12 @@ class _FirstPass:
                 return self._misplaced(entry, stated_hash, index)
             if entry.time < last_time:
                 return self._here(BreakKind.CLOCK_SET_BACK, f"{entry.time} comes after {last_time}")
+            before = self.standing
             broken = self._signed_by(entry, signature, body) or self._lawful(entry)
         except JournalError as error:
             return self._here(BreakKind.MALFORMED_ENTRY, str(error))
+        if broken is None and self.witness is not None:
+            broken = self._witnessed(entry, self.witness, before)
         if broken is None:
             self.position = Position(sequence + 1, stated_hash, entry.time)
         return broken
@@ -223,6 +241,14 @@ class _FirstPass:
             return _unlawful(entry, error.refused)
         return None
 
+    def _witnessed(self, entry: Entry, witness: Witness, before: Standing) -> Break | None:
+        """Whether the witness lets stand what the law has let pass; else the gateway stands as before."""
+        contradiction = witness.examine(entry)
+        if contradiction is None:
+            return None
+        self.standing = before
+        return Break(entry.sequence, BreakKind.CONTRADICTED_ATTESTATION, contradiction)
+
 
 def _unlawful(entry: Entry, refused: Refused) -> Break:
     if any(reason.condition == "acting-role" for reason in refused.reasons):
@@ -249,6 +275,7 @@ def replay(
     until: int | datetime | None = None,
     signatures: bool = True,
     progress: Progress | None = None,
+    witness: Witness | None = None,
 ) -> Verdict:
     """Replay one chain.
 
@@ -258,8 +285,9 @@ def replay(
     :param until: a sequence or a time: the gateway as it was then. What comes later is not looked at.
     :param signatures: ``False`` leaves out the second pass; for measuring only.
     :param progress: told how many entries more were done, twice over: once a pass.
+    :param witness: asked of every entry; a fresh one a replay.
     """
-    first = _FirstPass(chain, trust, law, until)
+    first = _FirstPass(chain, trust, law, until, witness)
     first.run(progress)
     broken, position = first.broken, first.position
     if signatures:

@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 
+from gateway.evidence import ModuleWitness, ShownOnly
 from lifecycle.parties import OperationsAuthority, Party, PartyError, Trust
 from lifecycle.roles import Role
 from lifecycle.store.engine import open_database
@@ -67,10 +68,14 @@ class Workplace:
 
     def party(self, role: Role, name: str, folder: Path | None = None) -> Party:
         """A party of this workplace, enrolled when it is first needed."""
-        where = folder or self.home / "parties" / role.lower().replace("_", "-")
+        where = folder or self.party_folder(role)
         if not (where / "party.pem").exists():
             self.authority().enrol(role, name).save(where)
         return Party.load(where)
+
+    def party_folder(self, role: Role) -> Path:
+        """Where the workplace's own party of a role is."""
+        return self.home / "parties" / role.lower().replace("_", "-")
 
     def keeper(self) -> Party:
         """Who signs the heads of the chains kept here."""
@@ -83,7 +88,8 @@ class Workplace:
         :raises PartyError: if the operations CA cannot be read.
         """
         keeper = self.keeper()
-        return Repository(open_database(self.database_url), self.trust(authority), keeper)
+        engine, trust = open_database(self.database_url), self.trust(authority)
+        return Repository(engine, trust, keeper, witness=ModuleWitness, admits=ShownOnly)
 
     def make(self) -> None:
         """Make the folder, readable by its owner only."""

@@ -15,7 +15,7 @@ from lifecycle.chains import Break, BreakKind, Chain, read
 from lifecycle.head import Head
 from lifecycle.journal import Position, SignedEntry, genesis, read_entry, step_of
 from lifecycle.law import BEGINNING
-from lifecycle.replay import Verdict, replay
+from lifecycle.replay import Verdict, Witness, replay
 from lifecycle.signatures import Progress
 from lifecycle.store.errors import BrokenChainError, ConflictError, ForkError, UnknownGatewayError, UnreadableStateError
 from lifecycle.store.repository import Repository
@@ -31,11 +31,14 @@ def replay_kept(
     head_certificates: Mapping[str, bytes] = MappingProxyType({}),
     until: int | datetime | None = None,
     progress: Progress | None = None,
+    witness: Witness | None = None,
 ) -> Verdict:
     """Replay a chain as kept, and compare the stored state with what it folds to. Options as :func:`replay`.
 
     :param head_certificates: certificates (DER, by fingerprint) that came with *head*.
+    :param witness: examines the modules' attestations; by default the repository's.
     """
+    witness = witness or _witness_of(repository)
     stored: Kept | None = None
     try:
         stored = repository.kept(gateway)
@@ -46,7 +49,9 @@ def replay_kept(
         # Entries are only ever added: those that were there when the state was read are the first so many.
         chain = replace(chain, lines=chain.lines[: stored.position.sequence], head=stored.head)
     chain = replace(chain, certificates={**chain.certificates, **head_certificates})
-    verdict = replay(chain, repository.trust, law=repository.law, head=head, until=until, progress=progress)
+    verdict = replay(
+        chain, repository.trust, law=repository.law, head=head, until=until, progress=progress, witness=witness
+    )
     if not verdict.ok or until is not None:
         return verdict
     if stored is None:
@@ -60,6 +65,10 @@ def replay_kept(
     return verdict
 
 
+def _witness_of(repository: Repository) -> Witness | None:
+    return repository.witness() if repository.witness is not None else None
+
+
 def _differs(verdict: Verdict, reason: str) -> Verdict:
     return replace(verdict, broken=Break(verdict.position.sequence, BreakKind.STATE_DIFFERS, reason))
 
@@ -71,7 +80,7 @@ def import_chain(repository: Repository, chain: Chain) -> tuple[int, Kept]:
     :raises BrokenChainError: if the chain does not replay.
     :raises ForkError: if it is not a continuation of what is kept, nor its beginning.
     """
-    verdict = replay(chain, repository.trust, law=repository.law)
+    verdict = replay(chain, repository.trust, law=repository.law, witness=_witness_of(repository))
     if not verdict.ok:
         raise BrokenChainError(verdict)
     try:

@@ -8,7 +8,7 @@ wins, because a place in a chain can be taken once (optimistic lock: see :data:`
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,6 +34,7 @@ from lifecycle.journal import (
 from lifecycle.law import BEGINNING, LAW, Law, Move, Permitted, Standing, Step, Unlawful, in_words
 from lifecycle.machine import Life, LifecycleMachine
 from lifecycle.parties import Clock, Credentials, Party, PartyError, Trust, utc_now
+from lifecycle.replay import Witness
 from lifecycle.roles import Actor, Role, may_sign_for
 from lifecycle.states import State
 from lifecycle.store.errors import (
@@ -43,6 +44,7 @@ from lifecycle.store.errors import (
     IdempotencyError,
     StoreError,
 )
+from lifecycle.store.examining import Examiner
 from lifecycle.store.rows import (
     FIRST_COUNTER,
     Kept,
@@ -97,6 +99,8 @@ class Repository:
     :param trust: the pinned operations CA.
     :param keeper: who signs the heads; a party of role KEEPER.
     :param clock: the store's time, against which a signer's is compared.
+    :param witness: makes who examines the modules' attestations in a chain, whenever one is replayed or imported here.
+    :param admits: makes who examines each entry before it is written; it may be stricter than who looks back.
     """
 
     def __init__(
@@ -108,6 +112,8 @@ class Repository:
         clock: Clock = utc_now,
         tolerance: timedelta = TOLERANCE,
         law: Law = LAW,
+        witness: Callable[[], Witness] | None = None,
+        admits: Callable[[], Witness] | None = None,
     ) -> None:
         if keeper.actor.role is not Role.KEEPER:
             raise StoreError(f"heads are signed by a {Role.KEEPER}, not by {in_words(keeper.actor)}")
@@ -116,6 +122,7 @@ class Repository:
         self.clock = clock
         self.law = law
         self.keeper = keeper
+        self.witness = witness
         self._tolerance = tolerance
         self._machine = LifecycleMachine(law)
         self._append_entry = Prepared(engine, insert(appends))
@@ -123,6 +130,10 @@ class Repository:
         self._keep = Prepared(engine, keeping_certificates(engine.dialect.name))
         self._certificates_kept: set[str] = set()
         self._ends: dict[str, Kept] = {}
+        self._examiner = Examiner(admits, self._first_entries) if admits is not None else None
+
+    def _first_entries(self, gateway: str, count: int) -> list[SignedEntry]:
+        return self.entries(gateway, limit=count)
 
     def signed_head(self, gateway: str, position: Position, counter: int) -> Head:
         """The head of a chain as it is now, signed by the keeper.
@@ -280,6 +291,7 @@ class Repository:
         command: Mapping[str, object] | None,
     ) -> Appended:
         """Entry, new state and signed head in one statement; with the command that it answers, in one transaction."""
+        witness = self._examiner.examine(entry) if self._examiner is not None else None
         position = Position(entry.sequence, signed.hash, entry.time)
         head = self.signed_head(entry.gateway, position, before.head.counter + 1)
         kept = Kept(entry.gateway, standing, position, head)
@@ -300,6 +312,8 @@ class Repository:
             raise
         self._certificates_kept.update((entry.actor.certificate, self.keeper.actor.certificate))
         self._remember(kept)
+        if self._examiner is not None and witness is not None:
+            self._examiner.keep(entry.gateway, signed.hash, witness)
         return Appended(entry, kept, repeated=False)
 
     def _not_kept_yet(self, entry: Entry, certificate_der: bytes) -> Iterator[bytes]:

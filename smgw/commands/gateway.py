@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from smgw.printing import json_option, print_json
 from smgw.workplace import Workplace, workplace_options
 
 if TYPE_CHECKING:
+    from lifecycle.journal import Json
     from lifecycle.law import Step
     from lifecycle.parties import Party
     from lifecycle.store.repository import Repository
@@ -78,16 +80,29 @@ def show(gateway: str, as_json: bool, workplace: Workplace) -> None:
 @click.argument("gateway", metavar="ID")
 @click.argument("fact", type=click.Choice([str(fact) for fact in Fact], case_sensitive=False), metavar="FACT")
 @_party_option
+@click.option(
+    "--module", "url", metavar="URL", help="The security module that shows it: module:DIR or pcsc:READER NAME."
+)
 @json_option
 @workplace_options
 @clear_errors()
-def attest(gateway: str, fact: str, folder: Path, as_json: bool, workplace: Workplace) -> None:
-    """Put FACT on record of gateway ID, signed by a party that may attest it (smgw phases lists the facts)."""
+def attest(gateway: str, fact: str, folder: Path, url: str | None, as_json: bool, workplace: Workplace) -> None:
+    """Put FACT on record of gateway ID, signed by a party that may attest it (smgw phases lists the facts).
+
+    A fact about the security module is not a matter of anybody's word: the module signs what is in it, and that goes on
+    record too. Without --module such a fact is refused.
+    """
+    from gateway.evidence import attested
     from lifecycle.desk import attest as step
     from lifecycle.parties import Party
+    from securitymodule.client import SecurityModule
 
-    party = Party.load(folder)
-    _act(workplace, gateway, party, step(party, Fact(fact.upper())), as_json)
+    party, wanted = Party.load(folder), Fact(fact.upper())
+    detail = None
+    if url is not None:
+        with SecurityModule.open(url) as module:
+            detail = attested(module, gateway, wanted)
+    _act(workplace, gateway, party, step(party, wanted), as_json, detail)
 
 
 @command.command("move")
@@ -140,9 +155,16 @@ def restore(gateway: str, fault: str, subject: str, folder: Path, as_json: bool,
     _act(workplace, gateway, party, step(party, fault, subject), as_json)
 
 
-def _act(workplace: Workplace, gateway: str, party: Party, step: Step, as_json: bool) -> None:
+def _act(
+    workplace: Workplace,
+    gateway: str,
+    party: Party,
+    step: Step,
+    as_json: bool,
+    detail: Mapping[str, Json] | None = None,
+) -> None:
     repository = workplace.repository()
-    done = repository.act(gateway, party, step)
+    done = repository.act(gateway, party, step, detail=detail)
     if as_json:
         print_json({"gateway": gateway, "seq": done.entry.sequence, "state": done.kept.standing.state})
     else:

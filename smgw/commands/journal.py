@@ -29,7 +29,7 @@ def command() -> None:
 @click.argument("gateways", metavar="[ID]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="Every gateway's chain, one after the other.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: standard output]"
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: standard output, as -]"
 )
 @workplace_options
 @clear_errors()
@@ -55,7 +55,7 @@ def export(gateways: tuple[str, ...], every: bool, out: Path | None, workplace: 
             for line in chain.lines:
                 yield entry_line(line) if isinstance(line, SignedEntry) else line
 
-    if out is None:
+    if out is None or out == Path("-"):
         stdout = sys.stdout.buffer
         for line in lines():
             stdout.write(line + b"\n")

@@ -55,16 +55,43 @@ def test_a_gateway_is_moved_from_the_shell_and_refusals_name_what_is_lacking(smg
     assert smgw("gateway", "list", "--state", "OPERATION").output == ""
 
 
+def test_a_fact_about_the_module_is_shown_by_the_module(
+    smgw: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gwh, module = tmp_path / "gwh", tmp_path / "module"
+    monkeypatch.setenv("SMGW_SYSTEM_PIN", "1234567890")
+    monkeypatch.setenv("SMGW_INTEGRATOR_PIN", "0987654321")
+    smgw("party", "create", "--role", "GWH", "--name", "Line 3", "--out", gwh)
+    smgw("gateway", "register", GATEWAY)
+    smgw("gateway", "attest", GATEWAY, "DEVELOPMENT_COMPLETE", "--party", gwh)
+    smgw("gateway", "move", GATEWAY, "BEGIN_PRODUCTION", "--party", gwh)
+    attest = ("gateway", "attest", GATEWAY, "MODULE_INITIALISED", "--party", gwh)
+    assert "no attestation of the module's shows it" in smgw(*attest, exit_code=2).output
+    smgw("module", "create", module)
+    blank = smgw(*attest, "--module", f"module:{module}", exit_code=1).output
+    assert "it has no attestation key yet" in blank
+    other = tmp_path / "initialised"
+    smgw("module", "create", other, "--serial", "SM-0001")
+    assert "entry 3" in smgw(*attest, "--module", f"module:{other}").output
+    assert "module SM-0001 shows 1 fact" in smgw("replay", "--gateway", GATEWAY).output
+
+
 def test_a_gateway_without_a_proper_identification_is_not_registered(smgw: Run) -> None:
     assert "is no gateway identification" in smgw("gateway", "register", "gateway-1", exit_code=2).output
     assert "no record is kept" in smgw("gateway", "show", GATEWAY, exit_code=2).output
 
 
+def test_a_record_is_written_to_standard_output_where_no_file_is_named(smgw: Run, exported: Path) -> None:
+    for words in ((), ("--out", "-")):
+        assert smgw("journal", "export", GATEWAY, *words).output == exported.read_text()
+
+
 def test_replay_of_a_whole_record(smgw: Run, exported: Path) -> None:
     good = {"gateway": GATEWAY, "ok": True, "entries": 43, "state": "HARDWARE_SCRAPPING", "break": None}
-    assert json_lines(smgw("replay", exported, "--json")) == [good]
-    assert json_lines(smgw("replay", "--json")) == [good]
-    assert json_lines(smgw("replay", "--gateway", GATEWAY, "--json")) == [good]
+    told = json_lines(smgw("replay", exported, "--json"))
+    assert [{name: each[name] for name in good} for each in told] == [good]
+    assert json_lines(smgw("replay", "--json")) == told
+    assert json_lines(smgw("replay", "--gateway", GATEWAY, "--json")) == told
     assert "no record is kept" in smgw("replay", "--gateway", "EXXX0099999999", exit_code=2).output
     assert "no record of gateway" in smgw("replay", exported, "--gateway", "EXXX0099999999", exit_code=1).output
 

@@ -19,7 +19,7 @@ from lifecycle.chains import BreakKind, Chain, chains_of
 from lifecycle.desk import attest, report
 from lifecycle.facts import Fact
 from lifecycle.head import entry_line, header_line
-from lifecycle.journal import SignedEntry, read_entry
+from lifecycle.journal import Entry, SignedEntry, read_entry
 from lifecycle.roles import Role
 from lifecycle.states import State
 from lifecycle.store.engine import open_database
@@ -273,6 +273,28 @@ def test_a_row_that_somebody_else_wrote_is_found(kept_record: Repository) -> Non
                 connection.execute(rewriting)
             assert_broken(replay_kept(kept_record, GATEWAY), seq, kind)
     assert replay_kept(kept_record, GATEWAY).ok
+
+
+class Doubter:
+    """Contradicts one entry."""
+
+    def examine(self, entry: Entry) -> str | None:
+        return "not so" if entry.sequence == K else None
+
+
+def test_what_a_witness_contradicts_breaks_a_record_as_kept(kept_record: Repository) -> None:
+    assert_broken(replay_kept(kept_record, GATEWAY, witness=Doubter()), K, BreakKind.CONTRADICTED_ATTESTATION)
+    assert replay_kept(kept_record, GATEWAY, until=K - 1, witness=Doubter()).ok
+
+
+def test_a_repository_with_a_witness_has_every_chain_examined(kept_record: Repository, engine: Engine) -> None:
+    chain = kept_record.chain(GATEWAY)
+    doubting = Repository(engine, cast().trust, cast().keeper, clock=kept_record.clock, witness=Doubter)
+    assert_broken(replay_kept(doubting, GATEWAY), K, BreakKind.CONTRADICTED_ATTESTATION)
+    with pytest.raises(BrokenChainError) as caught:
+        import_chain(doubting, chain)
+    assert_broken(caught.value.verdict, K, BreakKind.CONTRADICTED_ATTESTATION)
+    assert import_chain(kept_record, chain)[0] == 0
 
 
 @dataclass(frozen=True)
