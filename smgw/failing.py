@@ -7,6 +7,11 @@ from contextlib import contextmanager
 
 import click
 
+from gateway.configuration import ConfigurationError
+from gateway.evidence import EvidenceError
+from gateway.local_coding import LocalError
+from gateway.module import DeviceError
+from gateway.pki.keys import CertificateRefused
 from lifecycle.canonical import JournalError
 from lifecycle.gate import Closed
 from lifecycle.law import Unlawful
@@ -39,6 +44,8 @@ def clear_errors() -> Iterator[None]:
     except Refused as error:
         raise RefusedFailure(f"{error} ({error.code})") from error
     except (Unlawful, Closed, CommandRefused, PaceError, PathInvalid, MessageSignatureError) as error:
+        raise RefusedFailure(str(error)) from error
+    except (ConfigurationError, CertificateRefused, DeviceError, EvidenceError, LocalError) as error:
         raise RefusedFailure(str(error)) from error
     except (StoreError, PartyError, JournalError, ModuleError, StatementError, SmPkiError) as error:
         raise UsageFailure(str(error)) from error

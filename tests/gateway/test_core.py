@@ -1,9 +1,11 @@
-"""The gateway asks at every door, in every state, under every fault; and the walk of a reading is short."""
+"""The gateway asks at every door, in every state, under every fault; it keeps record and module together."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from collections.abc import Callable
+import pkgutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,33 +13,89 @@ from typing import Any
 
 import pytest
 
-from gateway.core import MAX_LINES, Gateway
+import gateway as gateway_package
+from gateway.core import MAX_LINES, Gateway, RecordHead
 from gateway.door import DOOR_ATTRIBUTE, Door
+from gateway.evidence import ATTESTATION, EvidenceError, ModuleWitness
 from gateway.metering.store import OriginalReading, ReadingStore
+from gateway.module import DeviceError, NoModuleConfigured
 from lifecycle.desk import attest, move, report
 from lifecycle.evidence import NOTHING, OpenFault
 from lifecycle.facts import Fact
 from lifecycle.faults import FAULTS
 from lifecycle.functions import HANDLES_READINGS, Credential
 from lifecycle.gate import Closed, Gate, Shut
+from lifecycle.journal import read_entry
 from lifecycle.law import Standing, Unlawful
 from lifecycle.parties import OperationsAuthority, Party, Trust
+from lifecycle.replay import replay
 from lifecycle.roles import ROLES, Role
 from lifecycle.states import Event, State
 from lifecycle.store.engine import open_database
 from lifecycle.store.errors import StoreError
 from lifecycle.store.repository import Repository
+from securitymodule.coding import FileId, ModuleState
+from securitymodule.errors import CommandRefused, ModuleBusy
 from stations.meter import HouseholdMeter
+from tests.support.gateways import INTEGRATOR_PIN, TRANSPORT_PIN, At, CutConnection, Device, PowerCut
 
 ID = "EXXX0012345678"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 READ_THERE = {State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT}
+FAULTY = {State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT, State.OUTAGE}
 
 NOT_DOORS = {
-    "gate": "answers what is open; opens nothing",
-    "act": "asks the law, not the gate: it is what moves the gate",
+    "Gateway": {
+        "act": "asks the law, not the gate: it is what moves the gate",
+        "attest": "as act",
+        "start": "checks itself before anything else, and can only shut",
+        "distrust": "shuts everything, and opens nothing",
+        "on_change": "tells that the gate may have changed; opens nothing",
+        "module": "for the subsystems inside, which are asked at their own doors",
+        "record_head_in_module": "for the self-test inside: reads where the record ends, by the module's word",
+        "write_record_head": "for the self-test inside: tells the module where the record ends",
+        "close": "lets go of the module",
+        "repository": "the record, which is there to be read and asks the law itself",
+        "local": "its functions have doors of their own",
+        "administration": "its functions have doors of their own",
+        "certificates": "for the subsystems inside: what is in the module, by its public side",
+    },
+    "LocalFunctions": {
+        "present_integrator_pin": "the module checks the PIN; what it opens is behind doors",
+        "end_session": "shuts what a PIN opened",
+        "integrator_present": "says whether the PIN was presented in this session",
+    },
 }
-"""Public methods of a gateway that are no entry points, each with the reason."""
+"""What is public of a class with a gate before it and is no entry point, each with the reason."""
+
+
+def gated_classes() -> list[type]:
+    """Every class of the package that has a gate before it, or a door in it."""
+    found: dict[str, type] = {}
+    for module in pkgutil.walk_packages(gateway_package.__path__, "gateway."):
+        for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            doors = [value for value in vars(kind).values() if hasattr(value, DOOR_ATTRIBUTE)]
+            has_gate = callable(vars(kind).get("gate")) and not getattr(kind, "_is_protocol", False)
+            if kind.__module__.startswith("gateway.") and (doors or has_gate):
+                found[kind.__qualname__] = kind
+    return list(found.values())
+
+
+def public_methods(kind: type) -> Iterator[tuple[str, Any]]:
+    """What can be called, or asked for as a property, from outside."""
+    for name, member in inspect.getmembers(kind, lambda member: callable(member) or isinstance(member, property)):
+        if not name.startswith("_"):
+            yield name, member
+
+
+def entry_points() -> list[tuple[type, str, Door]]:
+    """Every entry point of the package with what it declares."""
+    return [
+        (kind, name, getattr(method, DOOR_ATTRIBUTE))
+        for kind in gated_classes()
+        for name, method in public_methods(kind)
+        if hasattr(method, DOOR_ATTRIBUTE)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -70,58 +128,88 @@ def at(repository: Repository, monkeypatch: pytest.MonkeyPatch, standing: Standi
     monkeypatch.setattr(repository, "kept", lambda _gateway: kept)
 
 
-def entry_points() -> list[tuple[str, Door]]:
-    """Every public method of a gateway with what it declares."""
-    found = []
-    for name, method in inspect.getmembers(Gateway, inspect.isfunction):
-        if not name.startswith("_") and name not in NOT_DOORS:
-            found.append((name, getattr(method, DOOR_ATTRIBUTE)))
-    return found
-
-
 ARGUMENTS: dict[str, Callable[[], tuple[Any, ...]]] = {
     "receive": lambda: (b"",),
     "store": lambda: ([],),
     "own_readings": tuple,
+    "test_itself": tuple,
 }
+"""What the entry points of a gateway without a module are called with."""
+
+
+def faults() -> list[OpenFault]:
+    """Each fault of the catalogue, open."""
+    return [OpenFault(name, "consumer-1" if fault.per_subject else "") for name, fault in FAULTS.items()]
 
 
 def standings() -> list[Standing]:
-    """Every state, alone and under every fault."""
-    every = []
-    for state in State:
-        every.append(Standing(state, NOTHING))
-        for name, fault in FAULTS.items():
-            subject = "consumer-1" if fault.per_subject else ""
-            every.append(Standing(state, NOTHING.with_fault(OpenFault(name, subject))))
-    return every
+    """Every state; those in which faults can be open, under each of them too."""
+    every = [Standing(state, NOTHING) for state in State]
+    return every + [Standing(state, NOTHING.with_fault(fault)) for state in FAULTY for fault in faults()]
 
 
-def test_every_entry_point_declares_its_function_and_is_walked() -> None:
-    assert {name for name, _ in entry_points()} == ARGUMENTS.keys()
+def test_every_public_method_declares_its_function_or_says_why_not() -> None:
+    for kind in gated_classes():
+        excepted = {*NOT_DOORS.get(kind.__qualname__, {}), "gate"}  # what answers what is open, and opens nothing
+        undeclared = {name for name, method in public_methods(kind) if not hasattr(method, DOOR_ATTRIBUTE)}
+        assert undeclared == excepted, f"{kind.__qualname__} has public methods that ask at no door"
 
 
-@pytest.mark.parametrize(("name", "door"), entry_points())
-def test_every_door_opens_just_where_the_gate_says(
-    repository: Repository, monkeypatch: pytest.MonkeyPatch, name: str, door: Door
-) -> None:
-    gateway = Gateway(ID, repository)
+def test_nobody_is_excepted_who_is_not_there() -> None:
+    assert NOT_DOORS.keys() <= {kind.__qualname__ for kind in gated_classes()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "door"), [pytest.param(*each, id=f"{each[0].__name__}.{each[1]}") for each in entry_points()]
+)
+def test_every_door_opens_just_where_the_gate_says(kind: type, name: str, door: Door) -> None:
+    """Whoever is let in is let in to a call with far too many arguments, which ends before anything of it has run."""
+    gates: list[Gate] = []
+    behind = type(kind.__name__, (kind,), {"gate": lambda _self: gates[-1]})
+    method = getattr(object.__new__(behind), name)
     opened = set()
     for standing in standings():
-        at(repository, monkeypatch, standing)
+        gates.append(Gate(*standing))
         for credential in Credential:
-            asked = Gate(*standing).ask(door.grant(credential))
+            asked = gates[-1].ask(door.grant(credential))
+            with pytest.raises(TypeError if asked else Closed) as raised:
+                method(credential, *range(50))
             if asked:
-                getattr(gateway, name)(credential, *ARGUMENTS[name]())
+                assert "positional argument" in str(raised.value)
                 assert credential in ROLES[door.role].credentials
                 opened.add(standing.state)
             else:
-                with pytest.raises(Closed) as closed:
-                    getattr(gateway, name)(credential, *ARGUMENTS[name]())
-                assert closed.value.refused == asked
+                assert isinstance(raised.value, Closed)
+                assert raised.value.refused == asked
     assert opened
     if door.function in HANDLES_READINGS:
         assert opened <= READ_THERE
+
+
+@pytest.mark.parametrize("shut", Shut)
+def test_nothing_opens_behind_a_gate_that_is_shut(shut: Shut) -> None:
+    for kind, name, door in entry_points():
+        behind = type(kind.__name__, (kind,), {"gate": lambda _self: Gate(State.OPERATION, NOTHING, shut)})
+        for credential in ROLES[door.role].credentials:
+            with pytest.raises(Closed):
+                getattr(object.__new__(behind), name)(credential)
+
+
+def test_a_gateway_without_a_module_is_walked_for_real(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    gateway = Gateway(ID, repository)
+    for standing in standings():
+        at(repository, monkeypatch, standing)
+        for kind, name, door in entry_points():
+            if kind is not Gateway or name not in ARGUMENTS:
+                continue
+            for credential in ROLES[door.role].credentials:
+                asked = Gate(*standing).ask(door.grant(credential))
+                if asked:
+                    getattr(gateway, name)(credential, *ARGUMENTS[name]())
+                else:
+                    with pytest.raises(Closed) as closed:
+                        getattr(gateway, name)(credential, *ARGUMENTS[name]())
+                    assert closed.value.refused == asked
 
 
 def test_a_reading_walks_from_the_wire_to_the_list(
@@ -234,3 +322,212 @@ def test_a_keeper_whose_certificate_has_ended_takes_nothing(
     with pytest.raises(StoreError, match="the keeper cannot sign heads"):
         repository.act(ID, gwh, attest(gwh, Fact.DEVELOPMENT_COMPLETE))
     assert repository.kept(ID).position.sequence == 0
+
+
+# With a security module
+
+
+def head_of(device: Device) -> RecordHead:
+    """The end of the record."""
+    position = device.repository.kept(device.id).position
+    return RecordHead(position.sequence, position.hash)
+
+
+def test_a_gateway_without_a_module_says_so(repository: Repository, gwh: Party) -> None:
+    with Gateway(ID, repository) as gateway:
+        for ask in (
+            gateway.module,
+            gateway.record_head_in_module,
+            gateway.write_record_head,
+            lambda: gateway.local,
+            lambda: gateway.administration,
+            lambda: gateway.certificates,
+        ):
+            with pytest.raises(NoModuleConfigured, match="no security module is configured"):
+                ask()
+        gateway.act(gwh, attest(gwh, Fact.DEVELOPMENT_COMPLETE))
+        gateway.act(gwh, move(gwh, Event.BEGIN_PRODUCTION))
+        with pytest.raises(NoModuleConfigured):
+            gateway.attest(gwh, Fact.MODULE_INITIALISED)
+    assert gateway.configuration is None
+
+
+def test_a_module_takes_a_folder(at: At) -> None:
+    device = at(State.DEVELOPMENT)
+    with pytest.raises(DeviceError, match="has a folder"):
+        Gateway(device.id, device.repository, slot=device.slot)
+
+
+def test_the_module_is_opened_once_and_let_go(at: At) -> None:
+    device = at(State.PREPERSONALISATION_2)
+    gateway = device.gateway
+    module = gateway.module()
+    assert gateway.module() is module
+    with pytest.raises(ModuleBusy):
+        device.slot.open()
+    gateway.close()
+    gateway.close()
+    with device.slot.open() as other:
+        assert other.is_secure
+    with gateway:
+        assert gateway.module().information().state is ModuleState.READY
+    device.slot.open().close()
+
+
+def test_a_broken_channel_is_made_anew(at: At) -> None:
+    device = at(State.PREPERSONALISATION_2)
+    gateway = device.gateway
+    power = CutConnection(device.slot.directory)
+    device.slot.wrap = power
+    broken = gateway.module()
+    power.left = 0
+    with pytest.raises(PowerCut):
+        broken.challenge(8)
+    device.slot.wrap = lambda connection: connection
+    assert len(gateway.module().challenge(8)) == 8
+    assert gateway.module() is not broken
+
+
+def test_the_module_keeps_the_head_of_the_record(at: At) -> None:
+    device = at(State.PREPERSONALISATION_2)
+    gateway = device.gateway
+    assert gateway.record_head_in_module() is None
+    assert gateway.write_record_head()
+    assert gateway.record_head_in_module() == head_of(device)
+    device.work()
+    assert gateway.record_head_in_module() == head_of(device)
+    device.move(Role.GWH, Event.DISPATCH_TO_MSB)
+    assert gateway.record_head_in_module() == head_of(device)
+    gateway.close()
+    device.work()  # the module is not open: it is not opened for this
+    assert gateway.record_head_in_module() != head_of(device)
+    assert gateway.write_record_head()
+    assert gateway.record_head_in_module() == head_of(device)
+
+
+def test_a_module_that_is_ahead_of_the_record_is_not_put_back(at: At) -> None:
+    device = at(State.PREPERSONALISATION_2)
+    gateway = device.gateway
+    gateway.module().write_file(FileId.EF_RECORD_HEAD, (1000).to_bytes(8, "big") + bytes(32))
+    with pytest.raises(CommandRefused):
+        gateway.write_record_head()
+    device.work()
+    assert gateway.record_head_in_module() == RecordHead(1000, "00" * 32)
+
+
+def test_a_module_that_cannot_be_reached_loses_no_step(at: At) -> None:
+    device = at(State.DELIVERY_TO_MSB)
+    gateway = device.gateway
+    gateway.close()
+    power = CutConnection(device.slot.directory)
+    device.slot.wrap = power
+    kept = gateway.record_head_in_module()
+    power.left = 0
+    device.attest(Role.GWH, Fact.GWH_HANDED_OVER)
+    device.slot.wrap = lambda connection: connection
+    assert Fact.GWH_HANDED_OVER in device.repository.kept(device.id).standing.evidence
+    assert gateway.record_head_in_module() == kept != head_of(device)
+    device.attest(Role.MSB, Fact.MSB_TOOK_OVER)
+    assert gateway.record_head_in_module() == head_of(device)
+
+
+def test_lost_integrity_shuts_everything_until_the_next_start(at: At) -> None:
+    device = at(State.OPERATION)
+    gateway = device.gateway
+    told: list[Shut | None] = []
+    unfollow = gateway.on_change(lambda: told.append(gateway.gate().shut))
+    gateway.distrust("the firmware is another than the one that was installed")
+    assert told == [Shut.INTEGRITY_FAILURE]
+    with pytest.raises(Closed, match="integrity"):
+        gateway.administration.status(Credential.GWA_CERTIFICATE)
+    unfollow()
+    unfollow()
+    assert device.restart().gate().shut is None
+    assert len(told) == 1
+
+
+def test_who_follows_is_told_of_every_step_when_the_gate_is_open_again(repository: Repository, gwh: Party) -> None:
+    gateway = Gateway(ID, repository)
+    told: list[State | None] = []
+    gateway.on_change(lambda: told.append(gateway.gate().state))
+    gateway.act(gwh, attest(gwh, Fact.DEVELOPMENT_COMPLETE))
+    gateway.act(gwh, move(gwh, Event.BEGIN_PRODUCTION))
+    with pytest.raises(Unlawful):
+        gateway.act(gwh, move(gwh, Event.BEGIN_OPERATION))
+    assert told == [State.DEVELOPMENT, State.PRODUCTION, State.PRODUCTION]
+
+
+def test_facts_about_the_module_are_shown_by_the_module(at: At) -> None:
+    device = at(State.OPERATION)
+    witness = ModuleWitness()
+    verdict = replay(device.repository.chain(device.id), device.repository.trust, witness=witness)
+    assert verdict.ok, str(verdict)
+    assert not witness.claimed
+    assert {shown.fact for shown in witness.shown} == {
+        Fact.MODULE_INITIALISED,
+        Fact.ROOT_CERTIFICATE_IN_MODULE,
+        Fact.PRELIMINARY_KEYS_IN_MODULE,
+        Fact.SEAL_CERTIFICATES_IN_MODULE,
+        Fact.MODULE_INTEGRATED,
+        Fact.GWA_CERTIFICATES_VERIFIED,
+        Fact.GWA_PUBLIC_KEYS_IN_MODULE,
+        Fact.OPERATIONAL_CERTIFICATES_IN_MODULE,
+    }
+    details = [read_entry(line.body).payload.get("detail", {}) for line in device.repository.entries(device.id)]
+    assert sum(ATTESTATION in detail for detail in details) == len(witness.shown)
+
+
+def test_what_the_module_does_not_show_is_not_put_on_record(at: At) -> None:
+    device = at(State.PREPERSONALISATION_1_SEPARATE)
+    before = device.repository.kept(device.id).position
+    with pytest.raises(EvidenceError, match="ROOT not in the module"):
+        device.attest(Role.GWH, Fact.ROOT_CERTIFICATE_IN_MODULE)
+    assert device.repository.kept(device.id).position == before
+
+
+def test_facts_on_record_are_left_as_they_are(at: At) -> None:
+    device = at(State.PREPERSONALISATION_1_SEPARATE)
+    device.work()
+    before = device.repository.kept(device.id).position
+    gwh = device.party(Role.GWH)
+    assert device.gateway.attest(gwh, Fact.ROOT_CERTIFICATE_IN_MODULE, Fact.SEAL_CERTIFICATES_IN_MODULE) == []
+    assert device.repository.kept(device.id).position == before
+
+
+def test_a_record_whose_attestation_is_taken_out_shuts_the_gateway(at: At) -> None:
+    device = at(State.PREPERSONALISATION_1_SEPARATE)
+    gwh = device.party(Role.GWH)
+    device.repository.act(device.id, gwh, attest(gwh, Fact.ROOT_CERTIFICATE_IN_MODULE))
+    assert device.restart().gate().shut is Shut.INTEGRITY_FAILURE
+
+
+def test_a_terminated_module_shows_that_it_is(at: At) -> None:
+    device = at(State.OPERATION)
+    gateway = device.gateway
+    gateway.administration.terminate_module(Credential.GWA_CERTIFICATE, device.sign)
+    kept = gateway.record_head_in_module()
+    assert kept == head_of(device)
+    device.attest(Role.GWA, Fact.MODULE_TERMINATED)
+    assert gateway.record_head_in_module() == kept != head_of(device)
+    assert not gateway.write_record_head()
+    assert gateway.module() is gateway.module()
+    with pytest.raises(Closed):
+        gateway.administration.status(Credential.GWA_CERTIFICATE)
+    assert device.restart().gate().shut is None
+    witness = ModuleWitness()
+    assert replay(device.repository.chain(device.id), device.repository.trust, witness=witness).ok
+    assert witness.shown[-1].fact is Fact.MODULE_TERMINATED
+
+
+def test_a_module_is_integrated_at_the_production_site_only(at: At) -> None:
+    device = at(State.PREPERSONALISATION_1_SEPARATE)
+    gateway = device.gateway
+    with pytest.raises(Closed):
+        gateway.integrate(Credential.PRODUCTION_SITE, TRANSPORT_PIN, INTEGRATOR_PIN)
+    device.reach(State.INTEGRATION)
+    with pytest.raises(Closed):
+        gateway.integrate(Credential.MODULE_CONTACT, TRANSPORT_PIN, INTEGRATOR_PIN)
+    gateway.integrate(Credential.PRODUCTION_SITE, TRANSPORT_PIN, INTEGRATOR_PIN)
+    gateway.integrate(Credential.PRODUCTION_SITE, TRANSPORT_PIN, INTEGRATOR_PIN)
+    assert gateway.module().information().state is ModuleState.READY
+    assert not gateway.local.integrator_present

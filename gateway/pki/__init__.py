@@ -1,0 +1,1 @@
+"""The gateway's keys and certificates in the Smart Metering PKI: keys in the module, preparation, what is held."""
