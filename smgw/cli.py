@@ -13,6 +13,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "See it": ("life", "serve", "sml"),
     "The law": ("phases", "prove", "gate"),
     "The keys": ("module", "pki"),
+    "The stations": ("factory", "install", "admin", "technician", "recycle"),
     "The record": ("party", "reader", "gateway", "replay", "journal", "db"),
     "The shell": ("completion",),
 }

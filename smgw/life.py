@@ -1,51 +1,49 @@
 """One gateway's whole life, with real keys, signatures and conditions: a story that is told while it happens.
 
-Everything here goes the way that stations and the gateway itself go: steps are signed by parties and decided by the
-law, meter bytes come through the gate. Attempts that must be refused are made on purpose; if one succeeds, that fails.
+The stations do their work here as they do it anywhere: the factory integrator makes the gateway and its module, the
+installer sets it up, the administrator personalises and revokes, the recycler takes it apart. What is told of it is
+read from the record. Attempts that must be refused are made on purpose; if one succeeds, that fails.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from gateway.core import Gateway, Received
+from gateway.evidence import ATTESTATION
 from gateway.metering.store import OriginalReading
-from lifecycle.desk import attest, move, report, restore
+from lifecycle.desk import attest, move, report
 from lifecycle.facts import Fact
-from lifecycle.faults import FAULTS
 from lifecycle.functions import Credential
 from lifecycle.gate import Closed
-from lifecycle.law import Step, Unlawful
+from lifecycle.journal import Entry, read_entry, step_of
+from lifecycle.law import BEGINNING, Attest, Move, Report, Restore, Step, Unlawful
 from lifecycle.parties import Party, utc_now
 from lifecycle.phases import PHASES
 from lifecycle.phases.model import Phase
 from lifecycle.replay import Verdict
-from lifecycle.roles import Role
+from lifecycle.roles import Actor, Role
 from lifecycle.states import Event, State
 from lifecycle.store.replicas import replay_kept
 from lifecycle.store.repository import Repository
+from securitymodule.statements import Attestation, SignedAttestation
+from smgw.life_cast import Cast, Reader
 from smgw.workplace import Workplace
+from stations.installer.report import TestReport
+from stations.installer.works import Work
+from stations.integrator.order import Arrangement
 from stations.meter import HouseholdMeter
 
 METER_ID = "1EMH0012345678"
 """The meter of the story, by DIN 43863-5."""
 _QUARTER_HOUR = timedelta(minutes=15)
 _DAY = timedelta(days=1)
-
-_NAMES = {
-    Role.GWH: "Line 3",
-    Role.MSB: "Stadtwerke",
-    Role.GWA: "Administration",
-    Role.MONTEUR: "Monteur 7",
-    Role.ERSTKONFIGURATOR: "Configurator 2",
-    Role.SERVICETECHNIKER: "Technician 4",
-    Role.RECYCLER: "Recycling yard",
-}
 
 
 class Ending(StrEnum):
@@ -55,13 +53,6 @@ class Ending(StrEnum):
     """The calibration log is full (ch. 16); revoked, terminated, taken out and scrapped (ch. 12 to 14)."""
     SM_DESTRUCTION = "sm-destruction"
     """An outage that a Servicetechniker diagnoses (ch. 17); module destroyed, scrapped (ch. 18 to 20, 14)."""
-
-
-class Order(StrEnum):
-    """Which of the two orders of ch. 4 and 5 is taken."""
-
-    SEPARATE = "separate"
-    ASSEMBLED = "assembled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +67,21 @@ class PhaseEntered:
 
 @dataclass(frozen=True, slots=True)
 class StepTaken:
-    """Something was put on record."""
+    """Something was put on record.
+
+    :ivar shown: what the module says to it, where it is about the module: its serial number and counter.
+    """
 
     text: str
     by: str
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionTested:
+    """The Erstkonfigurator had the gateway try to reach its administrator."""
+
+    report: TestReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class MeterRead:
     latest: tuple[OriginalReading, ...]
 
 
-Told = PhaseEntered | StepTaken | RefusedAttempt | MeterRead
+Told = PhaseEntered | StepTaken | ConnectionTested | RefusedAttempt | MeterRead
 
 
 class NotRefusedError(Exception):
@@ -108,12 +110,13 @@ class NotRefusedError(Exception):
 
 
 class Life:
-    """Takes one gateway through its life.
+    """Takes one gateway through its life. Close it, or use it as a context manager.
 
     :param workplace: where keys and record are kept.
     :param gateway: its identification; it must not be on record yet.
     :param tell: told what happens, as it happens.
     :param capture: bytes of a real meter; without them our own meter sends a day of its household.
+    :param reader: where its security module is put in; without one it is used within this process.
     """
 
     def __init__(
@@ -124,23 +127,34 @@ class Life:
         tell: Callable[[Told], None],
         *,
         capture: bytes | None = None,
+        reader: Reader | None = None,
     ) -> None:
         self._repository = repository
         self._id = gateway
         self._tell = tell
         self._capture = capture
-        self._parties = {role: workplace.party(role, name) for role, name in _NAMES.items()}
-        own = workplace.home / "parties" / "gateways" / gateway
-        self._parties[Role.GATEWAY] = workplace.party(Role.GATEWAY, gateway, own)
-        repository.register(gateway)
-        self._now = utc_now()
-        self._device = Gateway(gateway, repository, clock=lambda: self._now)
-        self._meter = HouseholdMeter(METER_ID, self._now - 30 * _DAY, seed=7)
-        self._tell_phase(State.DEVELOPMENT, self._parties[Role.GWH], "neutral", ())
+        self._pretended: datetime | None = None
+        self._cast = Cast(
+            workplace, repository, gateway, clock=lambda: self._now, watch=self._tell_record, reader=reader
+        )
+        self._meter = HouseholdMeter(METER_ID, utc_now() - 30 * _DAY, seed=7)
+        self._told = 0
+        self._standing = BEGINNING
+        self._tell(PhaseEntered(PHASES[State.DEVELOPMENT], _who(self._party(Role.GWH).actor), "neutral", ()))
 
-    def run(self, ending: Ending = Ending.SCRAPPING, order: Order = Order.SEPARATE) -> None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._cast.close()
+
+    def run(self, ending: Ending = Ending.SCRAPPING, arrangement: Arrangement = Arrangement.SEPARATE) -> None:
         """The whole life."""
-        self.manufacture(order)
+        self.manufacture(arrangement)
         self.deliver_and_install()
         self.operate()
         if ending is Ending.SCRAPPING:
@@ -148,107 +162,83 @@ class Life:
         else:
             self.fail_and_destroy()
 
-    def manufacture(self, order: Order) -> None:
-        """From development to the end of Vorpersonalisierung II (ch. 2 to 6), in either order."""
-        self._attest(Role.GWH, Fact.DEVELOPMENT_COMPLETE)
-        self._move(Role.GWH, Event.BEGIN_PRODUCTION)
-        self._attest(Role.GWH, Fact.MODULE_INITIALISED)
-        if order is Order.SEPARATE:
-            self._move(Role.GWH, Event.BEGIN_PREPERSONALISATION_1)
-            self._prepare_module()
-            self._move(Role.GWH, Event.BEGIN_INTEGRATION)
-            self._attest(Role.GWH, Fact.MODULE_INTEGRATED)
-        else:
-            self._move(Role.GWH, Event.BEGIN_INTEGRATION)
-            self._attest(Role.GWH, Fact.MODULE_INTEGRATED)
-            self._move(Role.GWH, Event.BEGIN_PREPERSONALISATION_1)
-            self._prepare_module()
-        self._move(Role.GWH, Event.BEGIN_PREPERSONALISATION_2)
-        self._attest(
-            Role.GWH,
-            Fact.INITIAL_CONFIGURATION_IMPORTED,
-            Fact.GWA_CERTIFICATES_VERIFIED,
-            Fact.CONFIGURATION_SIGNATURE_VERIFIED,
-            Fact.GWA_PUBLIC_KEYS_IN_MODULE,
-            Fact.GWA_COMMUNICATION_ENABLED,
-        )
+    def manufacture(self, arrangement: Arrangement) -> None:
+        """From development to the way to the MSB (ch. 2 to 7), in either order of ch. 4 and 5."""
+        self._cast.make(arrangement)
+        with self._refused("an initial configuration file is brought once more"):
+            self._device.local.import_initial_configuration(
+                Credential.INTEGRATOR_PIN, self._cast.initial_configuration()
+            )
 
     def deliver_and_install(self) -> None:
         """From the production site into operation (ch. 7 to 10)."""
-        self._move(Role.GWH, Event.DISPATCH_TO_MSB)
         with self._refused("a meter sends a reading to a gateway in transit"):
             self._receive(self._meter.frame_at(self._now))
-        self._attest(Role.GWH, Fact.GWH_HANDED_OVER)
         self._attest(Role.MSB, Fact.MSB_TOOK_OVER)
         self._move(Role.MSB, Event.BEGIN_FIRST_DELIVERY)
         self._attest(Role.MSB, Fact.MSB_HANDED_OVER_TO_MONTEUR)
-        self._attest(Role.MONTEUR, Fact.MONTEUR_TOOK_OVER, Fact.ARRIVED_IN_FIELD)
-        self._move(Role.MONTEUR, Event.BEGIN_FIRST_INSTALLATION)
-        self._attest(Role.MONTEUR, Fact.MOUNTED)
-        self._attest(Role.ERSTKONFIGURATOR, Fact.COMMUNICATION_PARAMETERS_SET)
+        self._cast.install(Work.TAKE_OVER, Work.ARRIVE, Work.MOUNT)
+        self._tell(ConnectionTested(self._cast.configure()))
         with self._refused("the GWA skips the personalisation"):
-            self._take(Role.GWA, move(self._parties[Role.GWA], Event.BEGIN_OPERATION))
-        self._attest(Role.GATEWAY, Fact.LOCAL_INTERFACE_OFF)
-        self._move(Role.GWA, Event.BEGIN_PERSONALISATION)
-        self._attest(Role.GWA, Fact.OPERATIONAL_CERTIFICATES_IN_MODULE)
-        self._move(Role.GWA, Event.BEGIN_OPERATION)
+            self._take(Role.GWA, move(self._party(Role.GWA), Event.BEGIN_OPERATION))
+        self._cast.install(Work.HAND_OVER)
+        self._cast.administrator.personalise(self._device)
 
     def operate(self) -> None:
         """A day of readings, a fault that administration clears, and work goes on (ch. 11, 15)."""
         self._read_meter()
         with self._refused("the Monteur takes it out although its certificates are not revoked"):
-            self._take(Role.MONTEUR, move(self._parties[Role.MONTEUR], Event.REMOVE_FOR_SCRAPPING))
+            self._cast.install(Work.REMOVE_FOR_SCRAPPING)
         self._report(Role.GATEWAY, "disk-full")
         self._move(Role.GATEWAY, Event.ENTER_REVERSIBLE_FAULT)
         with self._refused("a meter sends a reading while the disk is full"):
             self._receive(self._meter.frame_at(self._now))
-        self._restore(Role.GWA, "disk-full")
-        self._move(Role.GWA, Event.RESTORE_OPERATION)
-        self._now += _QUARTER_HOUR
+        self._cast.administrator.restore_fault(self._device, "disk-full")
+        self._pretended = self._now + _QUARTER_HOUR
         self._tell_readings([self._receive(self._meter.frame_at(self._now))])
+        self._pretended = None
 
     def break_and_scrap(self) -> None:
         """An irreversible fault, and the orderly way out (ch. 16, 12 to 14)."""
         self._report(Role.GATEWAY, "calibration-log-full")
         self._move(Role.GATEWAY, Event.ENTER_IRREVERSIBLE_FAULT)
-        self._attest(Role.GWA, Fact.EVERY_CERTIFICATE_REVOKED, Fact.MODULE_TERMINATED)
-        self._move(Role.MONTEUR, Event.REMOVE_FOR_SCRAPPING)
-        self._attest(Role.MONTEUR, Fact.REMOVAL_COMPLETE)
+        self._cast.administrator.revoke_every_certificate(self._device)
+        self._cast.administrator.terminate_module(self._device)
+        self._cast.install(Work.REMOVE_FOR_SCRAPPING, Work.REPORT_REMOVED)
         self._move(Role.MSB, Event.DELIVER_FOR_SCRAPPING)
-        self._hand_over_to_recycler()
-        self._move(Role.RECYCLER, Event.SCRAP_HARDWARE)
+        self._recycle()
 
     def fail_and_destroy(self) -> None:
         """An outage that looks like a broken connection until somebody looks on site (ch. 17, 18 to 20, 14)."""
-        self._report(Role.GWA, "connection-fault")
-        self._move(Role.GWA, Event.ENTER_REVERSIBLE_FAULT)
+        administrator = self._cast.administrator
+        administrator.report_fault(self._device, "connection-fault")
         with self._refused("the GWA declares an outage without a diagnosis"):
-            self._take(Role.GWA, move(self._parties[Role.GWA], Event.ENTER_OUTAGE))
-        self._report(Role.SERVICETECHNIKER, "functionless")
-        self._move(Role.GWA, Event.ENTER_OUTAGE)
-        self._move(Role.MONTEUR, Event.REMOVE_FOR_SM_DESTRUCTION)
-        self._attest(Role.MONTEUR, Fact.REMOVAL_COMPLETE)
+            self._take(Role.GWA, move(self._party(Role.GWA), Event.ENTER_OUTAGE))
+        order = administrator.order_diagnosis(self._id)
+        administrator.take_in(self._device, order, self._cast.diagnose_dead(order))
+        self._cast.install(Work.REMOVE_FOR_SM_DESTRUCTION, Work.REPORT_REMOVED)
         self._move(Role.MSB, Event.DELIVER_FOR_SM_DESTRUCTION)
-        self._hand_over_to_recycler()
-        self._move(Role.RECYCLER, Event.BEGIN_SM_DESTRUCTION)
-        self._attest(Role.RECYCLER, Fact.MODULE_DESTROYED)
-        self._move(Role.RECYCLER, Event.SCRAP_HARDWARE)
+        self._recycle()
 
     def replayed(self, **options: Any) -> Verdict:
-        """The record folded through the law again."""
+        """The record folded through the law again, the module's attestations examined."""
         return replay_kept(self._repository, self._id, **options)
 
-    def _prepare_module(self) -> None:
-        self._attest(
-            Role.GWH,
-            Fact.ROOT_CERTIFICATE_IN_MODULE,
-            Fact.PRELIMINARY_KEYS_IN_MODULE,
-            Fact.SEAL_CERTIFICATES_IN_MODULE,
-        )
+    @property
+    def _now(self) -> datetime:
+        """What the gateway takes for the time: the time, or one that is pretended while its meter sends."""
+        return self._pretended or utc_now()
 
-    def _hand_over_to_recycler(self) -> None:
+    @property
+    def _device(self) -> Gateway:
+        return self._cast.device
+
+    def _party(self, role: Role) -> Party:
+        return self._cast.parties[role]
+
+    def _recycle(self) -> None:
         self._attest(Role.MSB, Fact.MSB_HANDED_OVER_TO_RECYCLER)
-        self._attest(Role.RECYCLER, Fact.RECYCLER_TOOK_OVER)
+        self._cast.recycle()
 
     def _read_meter(self) -> None:
         if self._capture is not None:
@@ -258,9 +248,9 @@ class Life:
         received = []
         end = self._now
         for time, frame in self._meter.frames(end - _DAY, end, _QUARTER_HOUR):
-            self._now = time
+            self._pretended = time
             received.append(self._receive(frame))
-        self._now = end
+        self._pretended = None
         self._tell_readings(received)
 
     def _receive(self, data: bytes, line: str = "lmn0") -> Received:
@@ -284,36 +274,50 @@ class Life:
             return
         raise NotRefusedError(f"not refused: {attempt}")
 
-    def _take(self, role: Role, step: Step) -> Any:
-        return self._device.act(self._parties[role], step)
+    def _take(self, role: Role, step: Step) -> None:
+        self._device.act(self._party(role), step)
 
-    def _attest(self, role: Role, *facts: Fact) -> None:
-        for fact in facts:
-            self._take(role, attest(self._parties[role], fact))
-            self._tell(StepTaken(self._repository.law.facts[fact].text, _who(self._parties[role])))
+    def _attest(self, role: Role, fact: Fact) -> None:
+        self._take(role, attest(self._party(role), fact))
 
     def _report(self, role: Role, fault: str) -> None:
-        self._take(role, report(self._parties[role], fault))
-        self._tell(StepTaken(f"fault reported: {fault} ({FAULTS[fault].german})", _who(self._parties[role])))
-
-    def _restore(self, role: Role, fault: str) -> None:
-        self._take(role, restore(self._parties[role], fault))
-        self._tell(StepTaken(f"fault cleared: {fault}", _who(self._parties[role])))
+        self._take(role, report(self._party(role), fault))
 
     def _move(self, role: Role, event: Event) -> None:
-        done = self._take(role, move(self._parties[role], event))
-        payload = done.entry.payload
-        unmet = tuple(payload["recommended_unmet"])
-        self._tell_phase(done.kept.standing.state, self._parties[role], payload["way"], unmet)
+        self._take(role, move(self._party(role), event))
 
-    def _tell_phase(self, state: State, party: Party, advice: str, unmet: tuple[str, ...]) -> None:
-        self._tell(PhaseEntered(PHASES[state], _who(party), advice, unmet))
+    def _tell_record(self) -> None:
+        """Tell what has come to the record since the last time, whoever put it there."""
+        for signed in self._repository.entries(self._id, after=self._told):
+            entry = read_entry(signed.body)
+            step, self._told = step_of(entry), entry.sequence
+            self._standing = self._repository.law.advance(self._standing, step)
+            by = _who(entry.actor)
+            match step:
+                case Move():
+                    way, unmet = entry.payload["way"], tuple(entry.payload["recommended_unmet"])
+                    self._tell(PhaseEntered(PHASES[self._standing.state], by, way, unmet))
+                case Attest(fact, _):
+                    self._tell(StepTaken(self._repository.law.facts[fact].text, by, _shown(entry)))
+                case Report(fault, _):
+                    german = self._repository.law.catalogue[fault.name].german
+                    self._tell(StepTaken(f"fault reported: {fault.name} ({german})", by))
+                case Restore(fault, _):
+                    self._tell(StepTaken(f"fault cleared: {fault.name}", by))
 
 
-def _who(party: Party) -> str:
-    actor = party.actor
+def _who(actor: Actor) -> str:
     principal = f" for {actor.on_behalf_of}" if actor.on_behalf_of else ""
     return f"{actor.role} {actor.name}{principal}"
+
+
+def _shown(entry: Entry) -> str:
+    """What the module says to a fact, in a few words."""
+    encoded = entry.payload.get("detail", {}).get(ATTESTATION)
+    if encoded is None:
+        return ""
+    told = Attestation.decode(SignedAttestation.decode(base64.b64decode(encoded)).body)
+    return f"module {told.serial}, {told.state.name}, counter {told.counter}"
 
 
 def next_gateway(repository: Repository) -> str:

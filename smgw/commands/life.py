@@ -40,6 +40,13 @@ _LARGEST_CAPTURE = 16 * 1024 * 1024
     help="Which order of ch. 4 and 5: module prepared apart, or in the assembled gateway.",
 )
 @click.option(
+    "--module",
+    type=click.Choice(["software", "pcsc"]),
+    default="software",
+    show_default=True,
+    help="Where its security module is: in this process, or in a virtual reader of a real PC/SC daemon.",
+)
+@click.option(
     "--exit", "leave", is_flag=True, help="End after the verdict. Otherwise the cockpit is served on the record."
 )
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port of the cockpit.")
@@ -51,6 +58,7 @@ def command(
     capture: Path | None,
     end: str,
     order: str,
+    module: str,
     leave: bool,
     port: int,
     as_json: bool,
@@ -58,7 +66,8 @@ def command(
 ) -> None:
     """Take a new gateway through its whole life, from development to scrapping, then replay its record.
 
-    Keys, signatures and conditions are real. It is produced, pre-personalised, integrated, delivered, installed,
+    Keys, signatures and conditions are real: a security module holds the gateway's keys, a Smart Metering PKI certifies
+    them, and every station does its own work. It is produced, pre-personalised, integrated, delivered, installed,
     personalised; it reads a meter, is disturbed and restored, breaks, is taken out and scrapped. A few things are tried
     on the way that must be refused. The verdict of the replay ends it; then the cockpit is served, without --exit.
 
@@ -69,14 +78,20 @@ def command(
 
     Exit code: 0 if the record was found lawful, 1 if not, 2 if it could not run.
     """
-    from smgw.life import Ending, Life, Order, next_gateway
+    from smgw.life import Ending, Life, next_gateway
+    from smgw.life_cast import reader_for
+    from stations.integrator.order import Arrangement
 
     repository = workplace.repository()
     name = gateway or next_gateway(repository)
-    story = Life(workplace, repository, name, _telling(as_json), capture=_read(capture))
-    story.run(Ending(end), Order(order))
-    with progress_bar("replay", 2 * repository.kept(name).position.sequence) as progress:
-        verdict = story.replayed(progress=progress)
+    read = _read(capture)
+    with (
+        reader_for(module) as reader,
+        Life(workplace, repository, name, _telling(as_json), capture=read, reader=reader) as story,
+    ):
+        story.run(Ending(end), Arrangement(order))
+        with progress_bar("replay", 2 * repository.kept(name).position.sequence) as progress:
+            verdict = story.replayed(progress=progress)
     if as_json:
         print_json({"step": "verdict", **verdict.told()})
     else:
@@ -92,14 +107,15 @@ def command(
 def _serve(workplace: Workplace, port: int) -> None:
     """The cockpit on this record, with a second gateway in OPERATION so that there is something open to see."""
     from lifecycle.states import State
-    from smgw.life import Life, Order, next_gateway
+    from smgw.life import Life, next_gateway
+    from stations.integrator.order import Arrangement
 
     repository = workplace.repository()
     if not repository.gateways(state=State.OPERATION, limit=1):
         sister = next_gateway(repository)
-        life = Life(workplace, repository, sister, lambda _: None)
-        life.manufacture(Order.ASSEMBLED)
-        life.deliver_and_install()
+        with Life(workplace, repository, sister, lambda _: None) as life:
+            life.manufacture(Arrangement.ASSEMBLED)
+            life.deliver_and_install()
         click.echo(f"A second gateway, {sister}, has been brought into OPERATION for you to look at.")
     from smgw.commands.serve import command as serve
 
@@ -133,7 +149,7 @@ def _telling(as_json: bool) -> Any:
 
 
 def _tell(told: Told) -> None:
-    from smgw.life import MeterRead, PhaseEntered, RefusedAttempt, StepTaken
+    from smgw.life import ConnectionTested, MeterRead, PhaseEntered, RefusedAttempt, StepTaken
 
     match told:
         case PhaseEntered(phase, by, advice, unmet):
@@ -144,11 +160,18 @@ def _tell(told: Told) -> None:
                 click.echo(f"  · a way out that the Anlage calls {advice}")
             for condition in unmet:
                 click.echo(f"  · recommended, not done: {condition}")
-        case StepTaken(text, by):
+        case StepTaken(text, by, shown):
             click.echo("  ", nl=False)
             click.secho("✓", fg="green", nl=False)
             click.echo(f" {text}", nl=False)
             click.secho(f"  [{by}]", dim=True)
+            if shown:
+                click.secho(f"      shown by {shown}", dim=True)
+        case ConnectionTested(report):
+            click.echo("  ", nl=False)
+            click.secho("✓" if report.reached else "✗", fg="green" if report.reached else "red", nl=False)
+            click.echo(f" connection test: {report.host} port {report.port}, ", nl=False)
+            click.echo(f"reached in {report.milliseconds} ms" if report.reached else report.trouble)
         case RefusedAttempt(attempt, why):
             click.echo("  ", nl=False)
             click.secho("✗", fg="red", nl=False)
@@ -180,13 +203,15 @@ def _where(place: object) -> str:
 
 
 def _tell_json(told: Told) -> None:
-    from smgw.life import MeterRead, PhaseEntered, RefusedAttempt, StepTaken
+    from smgw.life import ConnectionTested, MeterRead, PhaseEntered, RefusedAttempt, StepTaken
 
     match told:
         case PhaseEntered(phase, by, advice, unmet):
             print_json({"step": "phase", "state": phase.state, "by": by, "way": advice, "recommended_unmet": unmet})
-        case StepTaken(text, by):
-            print_json({"step": "recorded", "text": text, "by": by})
+        case StepTaken(text, by, shown):
+            print_json({"step": "recorded", "text": text, "by": by, "shown": shown or None})
+        case ConnectionTested(report):
+            print_json({"step": "connection", **report.told()})
         case RefusedAttempt(attempt, why):
             print_json({"step": "refused", "attempt": attempt, "why": why})
         case MeterRead(frames, unreadable, stored, _):

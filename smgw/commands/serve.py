@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
-import logging
 import socket
-import ssl
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lifecycle.roles import PARTICIPANTS, ROLES, Role
-from smgw.failing import UsageFailure, clear_errors
+from smgw.failing import clear_errors
+from smgw.listening import READABLE_FILE, bind, check_tls, hand_over_logs, refuse_in_the_open
 from smgw.workplace import Workplace, workplace_options
 
 if TYPE_CHECKING:
@@ -24,7 +22,6 @@ _DEV_READER = "dev"
 _DEV_LIFETIME = timedelta(days=1)
 _DEV_ROLES = [role for role in Role if role not in {*PARTICIPANTS, Role.KEEPER, Role.GATEWAY}]
 """Who gets a key: all who act in the record. A gateway's own key bears its name, so there is none for all of them."""
-_READABLE_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @click.command("serve")
@@ -35,8 +32,8 @@ _READABLE_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_typ
 @click.option(
     "--dev", is_flag=True, help="For trying things out: makes a party for each role and a link that signs in."
 )
-@click.option("--tls-cert", type=_READABLE_FILE, help="Certificate chain (PEM) for TLS.")
-@click.option("--tls-key", type=_READABLE_FILE, help="Its private key (PEM).")
+@click.option("--tls-cert", type=READABLE_FILE, help="Certificate chain (PEM) for TLS.")
+@click.option("--tls-key", type=READABLE_FILE, help="Its private key (PEM).")
 @click.option(
     "--without-tls",
     is_flag=True,
@@ -66,47 +63,16 @@ def command(
 
     Exit code: 0 when it was stopped, 2 if it could not start.
     """
-    _check_tls(tls_cert, tls_key)
-    bound = _bind(host, port)
+    check_tls(tls_cert, tls_key)
+    bound = bind(host, port)
     with bound:
-        _refuse_in_the_open(bound, secured=tls_cert is not None or without_tls)
+        refuse_in_the_open(bound, secured=tls_cert is not None or without_tls)
         server = _server(workplace, bound, dev, tls_cert, tls_key)
-        _hand_over_logs()
+        hand_over_logs()
         # What stopped it is passed on once uvicorn has stopped in order.
         with suppress(KeyboardInterrupt):
             server.run()
         click.echo("Stopped.")
-
-
-def _check_tls(certificate: Path | None, key: Path | None) -> None:
-    if (certificate is None) is not (key is None):
-        raise UsageFailure("--tls-cert and --tls-key belong together")
-    if certificate is None:
-        return
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
-    except ssl.SSLError as error:
-        raise UsageFailure(f"{certificate} and {key} are no certificate (PEM) and its key: {error}") from error
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    from lifecycle.service.server import bind
-
-    try:
-        return bind(host, port)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageFailure(f"cannot listen on {host} port {port}: {reason}; choose others by --host, --port") from error
-
-
-def _refuse_in_the_open(bound: socket.socket, *, secured: bool) -> None:
-    """Tokens do not travel in the clear unless somebody says that they may."""
-    on_this_machine = ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback
-    if not on_this_machine and not secured:
-        raise UsageFailure(
-            "beyond this machine tokens would travel in the clear: give --tls-cert and --tls-key, "
-            "or --without-tls behind a proxy that does TLS"
-        )
 
 
 def _server(
@@ -134,20 +100,3 @@ def _server(
     click.echo(f"  OpenAPI              {server.address}/api/v1/openapi.json")
     click.echo("Ctrl-C stops it.")
     return server
-
-
-class _Handler(logging.Handler):
-    """Hands what uvicorn logs to structlog, so that there is one log in one form."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        import structlog
-
-        log = structlog.get_logger("uvicorn")
-        log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
-
-
-def _hand_over_logs() -> None:
-    log = logging.getLogger("uvicorn.error")
-    log.handlers = [_Handler()]
-    log.propagate = False
-    log.setLevel(logging.INFO)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gateway.evidence import MODULE_FACTS
+from lifecycle.facts import FACTS, Fact
 from smgw.life import Life, NotRefusedError
 from smgw.workplace import Workplace
 from tests.shared_data import shared_data
@@ -13,12 +16,14 @@ from tests.smgw.conftest import Run, json_lines
 
 EVERY_REFUSAL = {
     "scrapping": [
+        "an initial configuration file is brought once more",
         "a meter sends a reading to a gateway in transit",
         "the GWA skips the personalisation",
         "the Monteur takes it out although its certificates are not revoked",
         "a meter sends a reading while the disk is full",
     ],
     "sm-destruction": [
+        "an initial configuration file is brought once more",
         "a meter sends a reading to a gateway in transit",
         "the GWA skips the personalisation",
         "the Monteur takes it out although its certificates are not revoked",
@@ -32,6 +37,16 @@ EVERY_REFUSAL = {
 @pytest.mark.parametrize("end", ["scrapping", "sm-destruction"])
 def test_the_whole_life_ends_with_a_lawful_record(smgw: Run, end: str, order: str) -> None:
     told = json_lines(smgw("life", "--exit", "--end", end, "--order", order, "--json"))
+    check(told, end, order)
+
+
+def test_the_same_over_a_real_pcsc_daemon(smgw: Run) -> None:
+    told = json_lines(smgw("life", "--exit", "--module", "pcsc", "--json"))
+    check(told, "scrapping", "separate")
+
+
+def check(told: list[Any], end: str, order: str) -> None:
+    """A life that is told whole, and found lawful."""
     states = [step["state"] for step in told if step["step"] == "phase"]
     assert states[0] == "DEVELOPMENT"
     assert states[-1] == "HARDWARE_SCRAPPING"
@@ -40,6 +55,10 @@ def test_the_whole_life_ends_with_a_lawful_record(smgw: Run, end: str, order: st
     assert ("SM_DESTRUCTION" in states) == (end == "sm-destruction")
     assert [step["attempt"] for step in told if step["step"] == "refused"] == EVERY_REFUSAL[end]
     assert [(step["frames"], step["stored"]) for step in told if step["step"] == "readings"] == [(96, 288), (1, 3)]
+    shown = {step["text"] for step in told if step["step"] == "recorded" and step["shown"]}
+    ends = {"scrapping": set(), "sm-destruction": {Fact.MODULE_TERMINATED}}  # the module is destroyed instead
+    assert shown == {FACTS[fact].text for fact in MODULE_FACTS - ends[end]}
+    assert [step["reached"] for step in told if step["step"] == "connection"] == [True]
     verdict = told[-1]
     assert verdict["step"] == "verdict"
     assert verdict["ok"] is True
@@ -83,6 +102,9 @@ def test_an_empty_capture_is_refused_before_anything_happens(smgw: Run, tmp_path
 
 def test_the_story_fails_if_something_is_not_refused_that_must_be(home: Path) -> None:
     workplace = Workplace(home)
-    life = Life(workplace, workplace.repository(), "EXXX0000000001", lambda _: None)
-    with pytest.raises(NotRefusedError, match="not refused: nothing at all"), life._refused("nothing at all"):
+    with (
+        Life(workplace, workplace.repository(), "EXXX0000000001", lambda _: None) as life,
+        pytest.raises(NotRefusedError, match="not refused: nothing at all"),
+        life._refused("nothing at all"),
+    ):
         pass
