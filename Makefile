@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 RUN := .venv/.installed-run
+PCSC := .venv/.installed-pcsc
 DEV := .venv/.installed-dev
 GENERATED := docs/phases.md docs/phases.svg
 
@@ -18,6 +19,7 @@ MAX_WORKERS ?= 4
 ARGS ?=
 EXIT ?=
 LIFE ?=
+MODULE ?=
 
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n auto --maxprocesses $(MAX_WORKERS) --dist worksteal --benchmark-disable
@@ -31,6 +33,7 @@ help: ## List these targets
 		printf '  make %-11s %s\n' "$$target" "$$text"; done
 	@echo
 	@echo "  make run EXIT=1         the life only, then end"
+	@echo "  make run MODULE=pcsc    with security modules in virtual readers of a real PC/SC daemon"
 	@echo "  make run LIFE='...'     options for smgw life, such as LIFE='--port 8080'"
 	@echo "  make test ARGS='...'    options for pytest, such as ARGS='-k law'; the same for campaign and bench"
 
@@ -38,13 +41,17 @@ $(RUN): pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh run
 	@touch $@
 
+$(PCSC): pyproject.toml constraints.txt tools/setup.sh
+	@sh tools/setup.sh pcsc
+	@touch $(RUN) $@
+
 # The one for development holds the one for running, so both stamps are set: `make run` then installs nothing.
 $(DEV): pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh dev
 	@touch $(RUN) $@
 
-run: $(RUN) ## Install, live a gateway's whole life, then serve its record (EXIT=1: end instead)
-	@$(BIN)/smgw life $(if $(filter-out 0 no false,$(EXIT)),--exit) $(LIFE)
+run: $(if $(filter pcsc,$(MODULE)),$(PCSC),$(RUN)) ## Install, live a gateway's whole life, then serve its record (EXIT=1: end instead)
+	@$(BIN)/smgw life $(if $(MODULE),--module $(MODULE)) $(if $(filter-out 0 no false,$(EXIT)),--exit) $(LIFE)
 
 test: $(DEV) debian ## Install and run every test (campaigns at a tenth of their counts)
 	@$(PYTEST) $(PARALLEL) $(ARGS)
