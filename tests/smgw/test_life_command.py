@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,7 @@ import pytest
 from gateway.evidence import MODULE_FACTS
 from lifecycle.facts import FACTS, Fact
 from smgw.life import Life, NotRefusedError
+from smgw.pcsc_daemon import SOCKET_VARIABLE
 from smgw.workplace import Workplace
 from tests.shared_data import shared_data
 from tests.smgw.conftest import Run, json_lines
@@ -40,9 +45,20 @@ def test_the_whole_life_ends_with_a_lawful_record(smgw: Run, end: str, order: st
     check(told, end, order)
 
 
-def test_the_same_over_a_real_pcsc_daemon(smgw: Run) -> None:
-    told = json_lines(smgw("life", "--exit", "--module", "pcsc", "--json"))
-    check(told, "scrapping", "separate")
+@pytest.mark.pcsc
+def test_the_same_over_a_real_pcsc_daemon(home: Path) -> None:
+    """In a process of its own, for a process knows one daemon, and the tests have theirs."""
+    environment = {name: value for name, value in os.environ.items() if name != SOCKET_VARIABLE}
+    done = subprocess.run(
+        [Path(sys.executable).with_name("smgw"), "life", "--exit", "--module", "pcsc", "--json", "--home", home],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    check([json.loads(line) for line in done.stdout.splitlines()], "scrapping", "separate")
 
 
 def check(told: list[Any], end: str, order: str) -> None:
