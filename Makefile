@@ -14,15 +14,16 @@ PCSC := .venv/.installed-pcsc
 DEV := .venv/.installed-dev
 GENERATED := docs/phases.md docs/phases.svg
 
-# Workers beyond a few only wait for the same disk: each starts a PostgreSQL and Chromiums of its own.
-MAX_WORKERS ?= 4
+# One worker more than there are cores, for tests wait for disks, daemons and browsers. Beyond a few they only wait for
+# one another: each starts a PostgreSQL and Chromiums of its own.
+WORKERS ?= $(shell workers=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); echo $$((workers < 4 ? workers : 4)))
 ARGS ?=
 EXIT ?=
 LIFE ?=
 MODULE ?=
 
 PYTEST = $(BIN)/python -m pytest
-PARALLEL = -n auto --maxprocesses $(MAX_WORKERS) --dist worksteal --benchmark-disable
+PARALLEL = -n $(WORKERS) --dist worksteal --benchmark-disable
 
 .PHONY: help run test lint format types contracts docs docs-check prove bench campaign debian lock clean
 
