@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import click
 
+from gateway.tariffing.errors import TariffingError
 from lifecycle.canonical import JournalError
 from lifecycle.gate import Closed
 from lifecycle.law import Unlawful
@@ -40,7 +41,7 @@ def clear_errors() -> Iterator[None]:
         raise RefusedFailure(f"{error} ({error.code})") from error
     except (Unlawful, Closed, CommandRefused, PaceError, PathInvalid, MessageSignatureError) as error:
         raise RefusedFailure(str(error)) from error
-    except (StoreError, PartyError, JournalError, ModuleError, StatementError, SmPkiError) as error:
+    except (StoreError, PartyError, JournalError, ModuleError, StatementError, SmPkiError, TariffingError) as error:
         raise UsageFailure(str(error)) from error
     except OSError as error:
         raise UsageFailure(f"{error.filename or 'input or output'}: {error.strerror or error}") from error
