@@ -10,7 +10,7 @@ import click
 from smgw.logs import configure_logging
 
 SECTIONS: Mapping[str, Sequence[str]] = {
-    "See it": ("life", "serve", "sml"),
+    "See it": ("life", "serve", "sml", "tariff"),
     "The law": ("phases", "prove", "gate"),
     "The keys": ("module", "pki"),
     "The stations": ("factory", "install", "admin", "technician", "recycle"),

@@ -12,6 +12,7 @@ from gateway.evidence import EvidenceError
 from gateway.local_coding import LocalError
 from gateway.module import DeviceError
 from gateway.pki.keys import CertificateRefused
+from gateway.tariffing.errors import TariffingError
 from lifecycle.canonical import JournalError
 from lifecycle.gate import Closed
 from lifecycle.law import Unlawful
@@ -47,7 +48,7 @@ def clear_errors() -> Iterator[None]:
         raise RefusedFailure(str(error)) from error
     except (ConfigurationError, CertificateRefused, DeviceError, EvidenceError, LocalError) as error:
         raise RefusedFailure(str(error)) from error
-    except (StoreError, PartyError, JournalError, ModuleError, StatementError, SmPkiError) as error:
+    except (StoreError, PartyError, JournalError, ModuleError, StatementError, SmPkiError, TariffingError) as error:
         raise UsageFailure(str(error)) from error
     except OSError as error:
         raise UsageFailure(f"{error.filename or 'input or output'}: {error.strerror or error}") from error
