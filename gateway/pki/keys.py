@@ -51,15 +51,15 @@ class CertificateRefused(Exception):
     """A certificate is not one that belongs where it was to go; nothing has changed."""
 
 
-class ModuleSigningKey:
-    """A key pair in the module that signs. Satisfies :class:`smpki.keys.SigningKey`."""
+class _ModuleKey:
+    """A key pair in the module."""
 
     def __init__(self, module: SecurityModule, key: KeyRef) -> None:
         self._module = module
         self._key = key
 
     def __repr__(self) -> str:
-        return f"ModuleSigningKey({self._key.name})"
+        return f"{type(self).__name__}({self._key.name})"
 
     @cached_property
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -67,7 +67,14 @@ class ModuleSigningKey:
 
         :raises KeyStoreError: if there is no such key in the module.
         """
-        return _public_key(self._module, self._key)
+        found = self._module.public_key(self._key)
+        if found is None:
+            raise KeyStoreError(f"there is no key {self._key.name} in the module")
+        return found
+
+
+class ModuleSigningKey(_ModuleKey):
+    """A key pair in the module that signs. Satisfies :class:`smpki.keys.SigningKey`."""
 
     def sign(self, digest: bytes) -> bytes:
         """ECDSA in the module; DER of ECDSA-Sig-Value (TR-03111 5.2.2).
@@ -80,23 +87,8 @@ class ModuleSigningKey:
         return self._module.sign_der(self._key, algorithm, digest, curve_of(self.public_key))
 
 
-class ModuleAgreementKey:
+class ModuleAgreementKey(_ModuleKey):
     """A key pair in the module that agrees on secrets. Satisfies :class:`smpki.keys.AgreementKey`."""
-
-    def __init__(self, module: SecurityModule, key: KeyRef) -> None:
-        self._module = module
-        self._key = key
-
-    def __repr__(self) -> str:
-        return f"ModuleAgreementKey({self._key.name})"
-
-    @cached_property
-    def public_key(self) -> ec.EllipticCurvePublicKey:
-        """The public part.
-
-        :raises KeyStoreError: if there is no such key in the module.
-        """
-        return _public_key(self._module, self._key)
 
     def agree(self, point: bytes) -> bytes:
         """ECKA in the module with the sender's point, uncompressed (TR-03111 3.2.1, 4.3.1).
@@ -109,13 +101,6 @@ class ModuleAgreementKey:
         except CurveError as error:
             raise KeyStoreError(str(error)) from error
         return self._module.agree(self._key, peer)
-
-
-def _public_key(module: SecurityModule, key: KeyRef) -> ec.EllipticCurvePublicKey:
-    found = module.public_key(key)
-    if found is None:
-        raise KeyStoreError(f"there is no key {key.name} in the module")
-    return found
 
 
 def der_of(certificate: x509.Certificate) -> bytes:
