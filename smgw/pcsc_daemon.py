@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,6 +71,7 @@ class PrivateDaemon:
         self.slots = readers * SLOTS
         self._port = _PORT_IN_NAMESPACE if self._apart else _free_ports(self.slots)
         self._control: socket.socket | None = None
+        self._asking = threading.Lock()
         self._helper: subprocess.Popen[bytes] | None = None
 
     @property
@@ -174,8 +176,9 @@ class PrivateDaemon:
     def _ask(self, request: str) -> list[socket.socket]:
         assert self._control is not None, "the daemon was not started"  # noqa: S101
         try:
-            self._control.send(request.encode())
-            answer, descriptors, _, _ = socket.recv_fds(self._control, 1024, 1)
+            with self._asking:  # or one thread gets another's answer, and its card goes into the other's reader
+                self._control.send(request.encode())
+                answer, descriptors, _, _ = socket.recv_fds(self._control, 1024, 1)
         except OSError as error:
             raise ReaderUnavailable(f"the PC/SC daemon's helper is gone ({error}){self._logs()}") from error
         if answer != b"ok":

@@ -247,7 +247,7 @@ def whole_or_absent(terminal: Terminal, key: KeyRef) -> bool:
 
 def after(act: str, directory: Path, said: dict[str, Any]) -> None:
     """Put the power back and look."""
-    finished = not said.get("unfinished", said["killed"])
+    finished = not said["killed"]
     if act == CREATE:
         try:
             module = opened(directory)
@@ -349,8 +349,8 @@ def in_a_reader(
                 removed = True
     said = worker.end(f"{act} in a reader, {at}")
     daemon.wait_until(slot, present=False)
-    # A daemon on a busy machine takes a module that is slow for one that is gone; whether it got as far is open then.
-    return said | {"unfinished": said["killed"] or removed}
+    assert said["killed"] or not removed
+    return said
 
 
 @pytest.mark.pcsc
