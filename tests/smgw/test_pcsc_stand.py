@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,6 @@ from smgw.pcsc_daemon import PrivateDaemon
 from tests.smgw.pcsc_world import INTEGRATOR_PIN, PIN
 from tests.support.cards import PlainCard
 from tests.support.pcsc import PcscDaemon
-from tests.support.processes import at_once
 
 pytestmark = pytest.mark.pcsc
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,21 +112,6 @@ def test_a_reader_that_somebody_else_uses_is_passed_over(pcsc_daemon: PcscDaemon
     ):
         assert url != pcsc_daemon.url(0)
         assert module.information().serial == "SM-a"
-
-
-def test_threads_reach_the_readers_that_they_ask_for(pcsc_daemon: PcscDaemon) -> None:
-    def reach(slot: int) -> set[int]:
-        ports = set()
-        for _ in range(100):
-            with pcsc_daemon.reach(slot) as reached:
-                ports.add(reached.getpeername()[1])
-        return ports
-
-    two, three = at_once(partial(reach, 2), partial(reach, 3))
-    assert isinstance(two, set)
-    assert isinstance(three, set)
-    assert (len(two), len(three)) == (1, 1)
-    assert three.pop() == two.pop() + 1
 
 
 def test_what_is_no_module_is_not_inserted(pcsc_daemon: PcscDaemon, modules: Path) -> None:
