@@ -120,7 +120,10 @@ has_header() { echo "#include <$1>" | cc -E -I/usr/include/PCSC - >/dev/null 2>&
 # pyscard has no wheel for Linux: pip builds it, unless it is there.
 ensure_pyscard_builds() {
     if "$1/bin/python" -c 'import smartcard.scard' >/dev/null 2>&1; then return; fi
+    headers=$("$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("include"))')
+    version=$("$1/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
     set --
+    [ -e "$headers/Python.h" ] || set -- "$@" "python$version-dev"
     have swig || set -- "$@" swig
     have cc || set -- "$@" gcc libc6-dev
     { have cc && has_header winscard.h; } || set -- "$@" libpcsclite-dev
