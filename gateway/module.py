@@ -29,6 +29,8 @@ SECRET_BYTES: Final = 32
 """Length of a device's secret; ours."""
 SECRET_FILE: Final = "device.key"  # noqa: S105  the name of a file
 """Name of the file with the secret in a gateway's folder."""
+MODULE_FOLDER: Final = "module"
+"""Name of the software module's folder in a gateway's folder."""
 SYSTEM_PIN: Final = "GW-System-PIN"
 """Purpose that a device derives its module's system PIN for."""
 PIN_DIGITS: Final = 16
@@ -132,6 +134,11 @@ class DeviceSecret:
         return self.pin(SYSTEM_PIN, serial)
 
 
+def software_module_url(folder: Path) -> str:
+    """Where the software module of the gateway in a folder is."""
+    return f"module:{folder / MODULE_FOLDER}"
+
+
 class ModuleSlot:
     """Where a gateway's module is put in.
 
@@ -141,6 +148,15 @@ class ModuleSlot:
     def __init__(self, url: str, secret: DeviceSecret) -> None:
         self.url = url
         self._secret = secret
+
+    @classmethod
+    def in_folder(cls, folder: Path, url: str | None = None) -> ModuleSlot:
+        """The slot of the gateway in a folder; its secret is made where there is none yet.
+
+        :param url: where the module is; the software module in the folder by default.
+        :raises DeviceError: as :meth:`DeviceSecret.open_or_make`.
+        """
+        return cls(url or software_module_url(folder), DeviceSecret.open_or_make(folder / SECRET_FILE))
 
     def __repr__(self) -> str:
         return f"ModuleSlot({self.url!r})"

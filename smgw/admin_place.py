@@ -19,12 +19,10 @@ import click
 from cryptography import x509
 
 from gateway.core import Gateway
-from gateway.module import SECRET_FILE, DeviceSecret, ModuleSlot
+from gateway.module import SECRET_FILE, ModuleSlot
 from lifecycle.diagnosis import DiagnosisError
-from lifecycle.parties import Party
-from lifecycle.roles import ROLES, Role
+from lifecycle.roles import Role
 from lifecycle.store.repository import Repository
-from smgw.factory_place import enrolled
 from smgw.failing import RefusedFailure, UsageFailure
 from smgw.pki_place import PkiPlace
 from smgw.workplace import Workplace
@@ -53,17 +51,6 @@ def clear_station_errors() -> Iterator[None]:
         raise RefusedFailure(str(error)) from error
 
 
-def party_of(workplace: Workplace, role: Role, folder: Path | None) -> Party:
-    """Who signs the record in a role.
-
-    :param folder: of the key; the workplace's own by default.
-    """
-    party = Party.load(folder) if folder is not None else workplace.party(role, ROLES[role].german)
-    if party.actor.role is not role:
-        raise UsageFailure(f"{folder} is a {party.actor.role}, and a {role} is needed")
-    return party
-
-
 @contextmanager
 def records_of(workplace: Workplace) -> Iterator[Repository]:
     """The records of a workplace, open while it lasts."""
@@ -85,26 +72,21 @@ def gateway_of(
     :raises lifecycle.store.errors.UnknownGatewayError: if no record is kept of it.
     """
     repository.kept(gateway)
-    folder, slot = folder_of(workplace, gateway), slot_of(workplace, gateway, module)
+    folder, slot = workplace.gateway_folder(gateway), slot_of(workplace, gateway, module)
     with closing(Gateway(gateway, repository, slot=slot, folder=folder if slot is not None else None)) as opened:
         if start:
             opened.start()
         yield opened
 
 
-def folder_of(workplace: Workplace, gateway: str) -> Path:
-    """The folder of a gateway."""
-    return workplace.home / "gateways" / gateway
-
-
 def slot_of(workplace: Workplace, gateway: str, module: str | None = None) -> ModuleSlot | None:
     """Where a gateway's module is; ``None`` where the gateway has no folder here."""
-    folder = folder_of(workplace, gateway)
+    folder = workplace.gateway_folder(gateway)
     if not (folder / SECRET_FILE).exists():
         if module is not None:
             raise UsageFailure(f"{gateway} has no folder {folder}, and so nothing that opens its module")
         return None
-    return ModuleSlot(module or f"module:{folder / 'module'}", DeviceSecret.open_or_make(folder / SECRET_FILE))
+    return ModuleSlot.in_folder(folder, module)
 
 
 def administrator_of(
@@ -116,9 +98,9 @@ def administrator_of(
     :param folder: of its key for the record.
     :raises smpki.errors.StoreError: if there is no PKI yet.
     """
-    party = party_of(workplace, Role.GWA, folder)
+    party = workplace.acting(Role.GWA, folder)
     pki = PkiPlace(workplace)
-    place = enrolled(pki, PkiName(name, Function.GWA, pki.environment()))
+    place = pki.enrolled(PkiName(name, Function.GWA, pki.environment()))
     pki.crls()  # so that no CA's list is out of date
     newest = pki.authority()
     others = [one for one in pki.authorities() if one.profile is SUB_CA and one.mark != newest.mark]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from securitymodule.card import durable
 from smgw.admin_place import ADMINISTRATOR, administrator_of
 from smgw.factory_place import FactoryPlace
 from smgw.failing import UsageFailure
-from smgw.workplace import Workplace
+from smgw.workplace import Workplace, free_gateways
 from stations.integrator.order import FIELDS, Arrangement
 
 _COMMUNICATION: Final = CommunicationData("gwa.example", 8443)
@@ -34,16 +35,15 @@ def write_demo(workplace: Workplace, folder: Path, units: int, valid: timedelta)
     place = FactoryPlace(workplace)
     try:
         place.pki.pinned()
-        taken = set(place.repository.gateways())
+        gateways = list(islice(free_gateways(place.repository), units))
     finally:
         place.close()
     administrator = administrator_of(workplace, ADMINISTRATOR, None, tell=lambda _: None)
-    free = (name for number in range(1, 10**8) if (name := f"EXXX00{number:08}") not in taken)
     folder.mkdir(parents=True, exist_ok=True)
     order = io.StringIO()
     writer = csv.writer(order, lineterminator="\n")
     writer.writerow(FIELDS)
-    for number, gateway in zip(range(units), free, strict=False):
+    for number, gateway in enumerate(gateways):
         file = administrator.initial_configuration(gateway, _COMMUNICATION, valid_for=valid)
         durable.replace(folder / f"{gateway}.p7m", file)
         arrangement = list(Arrangement)[number % len(Arrangement)]

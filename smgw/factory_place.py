@@ -26,11 +26,12 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.core import Gateway
 from gateway.evidence import ModuleWitness
-from gateway.module import SECRET_FILE, DeviceSecret, ModuleSlot
+from gateway.module import DeviceSecret, ModuleSlot, software_module_url
 from lifecycle.journal import SignedEntry
 from lifecycle.replay import Verdict, replay
 from lifecycle.roles import Role
 from lifecycle.store.errors import GatewayExistsError, IdempotencyError, UnknownGatewayError
+from lifecycle.store.repository import Repository
 from lifecycle.store.schema import commands
 from securitymodule.card import durable
 from securitymodule.client import SecurityModule
@@ -39,11 +40,8 @@ from smgw.logs import configure_logging
 from smgw.pki_place import PkiPlace
 from smgw.workplace import Workplace
 from smpki.errors import KeyStoreError
-from smpki.folder import PartyFolder
 from smpki.inprocess import InProcessCa
 from smpki.names import Function, PkiName
-from smpki.profiles import RequestType
-from smpki.requests import request_triple
 from stations.integrator.batch import Outcome, Work
 from stations.integrator.checks import Inspector
 from stations.integrator.order import Unit
@@ -59,15 +57,21 @@ _STATION: Final = "factory"
 _LOCK_BYTES: Final = 2**62
 
 
+def module_url(folder: Path, reader: str | None) -> str:
+    """Where a gateway's module is: in a PC/SC reader, or a software module in the gateway's folder."""
+    return f"pcsc:{reader}" if reader else software_module_url(folder)
+
+
 class FactoryPlace:
     """A production site. Satisfies :class:`stations.integrator.site.Site`.
 
+    :param repository: its records; the workplace's, opened anew, by default.
     :raises lifecycle.store.errors.StoreError: if the database cannot be used.
     """
 
-    def __init__(self, workplace: Workplace) -> None:
+    def __init__(self, workplace: Workplace, repository: Repository | None = None) -> None:
         self.pki = PkiPlace(workplace)
-        self.repository = workplace.repository()
+        self.repository = repository or workplace.repository()
         self._workplace = workplace
         self._home = workplace.home
 
@@ -86,7 +90,7 @@ class FactoryPlace:
         environment = self.pki.environment()
         with self.alone(""):  # so that of two who come first one enrols, and the other finds it done
             party = self._workplace.party(Role.GWH, _LINE)
-            signer = enrolled(self.pki, PkiName(name, Function.GWH, environment)).signer()
+            signer = self.pki.enrolled(PkiName(name, Function.GWH, environment)).signer()
         ends = signer.certificate.not_valid_after_utc
         if ends <= self.pki.clock():
             raise KeyStoreError(f"the certificates of {name}.GWH ended on {ends:%Y-%m-%d}: 'smgw pki renew {name}.GWH'")
@@ -142,7 +146,7 @@ class FactoryPlace:
 
     def folder(self, gateway: str) -> Path:
         """The folder of a gateway (:mod:`gateway.module`)."""
-        return self._home / "gateways" / gateway
+        return self._workplace.gateway_folder(gateway)
 
     def url(self, unit: Unit) -> str:
         """See :meth:`stations.integrator.site.Site.url`."""
@@ -155,8 +159,7 @@ class FactoryPlace:
     def device(self, unit: Unit) -> Gateway:
         """See :meth:`stations.integrator.site.Site.device`."""
         folder = self.folder(unit.gateway)
-        slot = ModuleSlot(self.url(unit), DeviceSecret.open_or_make(folder / SECRET_FILE))
-        return Gateway(unit.gateway, self.repository, slot=slot, folder=folder)
+        return Gateway(unit.gateway, self.repository, slot=ModuleSlot.in_folder(folder, self.url(unit)), folder=folder)
 
     def verdict(self, gateway: str) -> Verdict:
         """A gateway's record replayed, its module's attestations examined."""
@@ -165,25 +168,6 @@ class FactoryPlace:
 
 def _key(serial: str) -> str:
     return f"module {serial}"
-
-
-def module_url(folder: Path, reader: str | None) -> str:
-    """Where the module of a gateway is.
-
-    :param folder: the gateway's.
-    :param reader: PC/SC reader that it is in, ``None`` for a software module.
-    """
-    return f"pcsc:{reader}" if reader else f"module:{folder / 'module'}"
-
-
-def enrolled(pki: PkiPlace, name: PkiName, hosts: tuple[str, ...] = ()) -> PartyFolder:
-    """A participant that was made here; the CA's operator takes its first request where it has no certificates yet."""
-    folder = pki.party(name, None)
-    if folder.current() is None:
-        number, keys = folder.begin()
-        package = request_triple(RequestType(str(name.function)), name, keys, hosts)
-        folder.finish(number, pki.authority().issue(package, operator=True))
-    return folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 from gateway.configuration import ConfigurationError
 from gateway.core import Gateway
 from gateway.local import LocalError
-from gateway.module import SECRET_FILE, DeviceError, DeviceSecret, ModuleSlot
+from gateway.module import SECRET_FILE, DeviceError, ModuleSlot
 from lifecycle.parties import Party
-from lifecycle.roles import ROLES, Role
+from lifecycle.roles import Role
 from lifecycle.store.errors import BrokenChainError, ForkError
 from lifecycle.store.repository import Repository
 from smgw.failing import RefusedFailure, UsageFailure
@@ -69,7 +69,7 @@ class Hand:
             devices = {each: key for each in gateways if (key := self._device_key(workplace, each)) is not None}
             folders = {Role.MONTEUR: self.monteur, Role.ERSTKONFIGURATOR: self.configurator}
             parties = {
-                role: self._party(workplace, role, folder)
+                role: workplace.acting(role, folder)
                 for role, folder in folders.items()
                 if signing or folder is not None or _has_key(workplace.party_folder(role))
             }
@@ -83,15 +83,8 @@ class Hand:
             return trip.gateways if gateway is None else (trip.only(gateway),)
         return () if gateway is None else (gateway,)
 
-    @staticmethod
-    def _party(workplace: Workplace, role: Role, folder: Path | None) -> Party:
-        party = Party.load(folder) if folder is not None else workplace.party(role, ROLES[role].german)
-        if party.actor.role is not role:
-            raise UsageFailure(f"{folder} is a {party.actor.role}, and a {role} is needed")
-        return party
-
     def _device_key(self, workplace: Workplace, gateway: str) -> Party | None:
-        folder = self.device_key or workplace.home / "parties" / "gateways" / gateway
+        folder = self.device_key or workplace.gateway_key_folder(gateway)
         if not _has_key(folder):
             return None
         party = Party.load(folder)
@@ -106,7 +99,7 @@ class Hand:
             raise UsageFailure(f"--device is one gateway's folder; name which of {', '.join(gateways)}")
         if not (self.device / SECRET_FILE).exists():
             raise UsageFailure(f"{self.device} is no gateway's folder: it has no {SECRET_FILE}")
-        slot = ModuleSlot(f"module:{self.device / 'module'}", DeviceSecret.open_or_make(self.device / SECRET_FILE))
+        slot = ModuleSlot.in_folder(self.device)
         return reach_device(stack.enter_context(Gateway(gateways[0], repository, slot=slot, folder=self.device)))
 
 

@@ -318,9 +318,3 @@ def _shown(entry: Entry) -> str:
         return ""
     told = Attestation.decode(SignedAttestation.decode(base64.b64decode(encoded)).body)
     return f"module {told.serial}, {told.state.name}, counter {told.counter}"
-
-
-def next_gateway(repository: Repository) -> str:
-    """An identification of ours that is not on record yet."""
-    taken = set(repository.gateways())
-    return next(name for number in range(1, 10**8) if (name := f"EXXX00{number:08}") not in taken)

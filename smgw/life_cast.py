@@ -10,12 +10,12 @@ from typing import Final, Protocol, Self
 
 from gateway.configuration import CommunicationData, CommunicationParameters
 from gateway.core import Gateway
-from gateway.module import SECRET_FILE, DeviceSecret, ModuleSlot
+from gateway.module import MODULE_FOLDER, ModuleSlot, software_module_url
 from lifecycle.roles import Role
 from lifecycle.store.errors import GatewayExistsError, UnknownGatewayError
 from lifecycle.store.repository import Repository
 from securitymodule.card.module import SoftwareModule
-from smgw.factory_place import FactoryPlace, enrolled
+from smgw.factory_place import FactoryPlace
 from smgw.workplace import Workplace
 from smpki.errors import StoreError
 from smpki.inprocess import InProcessCa
@@ -61,9 +61,7 @@ class _LifeSite(FactoryPlace):
     """A production site whose records are those of the life, and whose gateways are watched."""
 
     def __init__(self, workplace: Workplace, repository: Repository, watch: Callable[[], None]) -> None:
-        super().__init__(workplace)
-        self.close()
-        self.repository = repository
+        super().__init__(workplace, repository)
         self._watch = watch
 
     def device(self, unit: Unit) -> Gateway:
@@ -110,14 +108,13 @@ class Cast:
         self._inserted: str | None = None
         self._device: Gateway | None = None
         self.parties = {role: workplace.party(role, name) for role, name in NAMES.items()}
-        own = workplace.home / "parties" / "gateways" / gateway
-        self.parties[Role.GATEWAY] = workplace.party(Role.GATEWAY, gateway, own)
+        self.parties[Role.GATEWAY] = workplace.party(Role.GATEWAY, gateway, workplace.gateway_key_folder(gateway))
         self._site = _LifeSite(workplace, repository, watch)
         self.folder = self._site.folder(gateway)
         environment = self._founded()
         self.administrator = Administrator(
             self.parties[Role.GWA],
-            enrolled(self._site.pki, PkiName(_GWA, Function.GWA, environment), (_LOOPBACK,)),
+            self._site.pki.enrolled(PkiName(_GWA, Function.GWA, environment), (_LOOPBACK,)),
             InProcessCa(self._site.pki.authority()),
             repository.clock,
             root=self._site.pki.pinned(),
@@ -168,7 +165,7 @@ class Cast:
             )
         finally:
             file.unlink()
-        slot = ModuleSlot(url, DeviceSecret.open_or_make(self.folder / SECRET_FILE))
+        slot = ModuleSlot.in_folder(self.folder, url)
         self._device = Gateway(self.gateway, self.repository, clock=self._clock, slot=slot, folder=self.folder)
         self._device.start()
         self._device.on_change(self._watch)
@@ -179,11 +176,11 @@ class Cast:
         return self.administrator.initial_configuration(self.gateway, CommunicationData(host, port))
 
     def _module_url(self) -> str:
-        folder = self.folder / "module"
+        url = software_module_url(self.folder)
         if self._reader is None:
-            return f"module:{folder}"
-        SoftwareModule.create(folder).close()  # as it comes from its maker
-        self._inserted = self._reader.insert(f"module:{folder}")
+            return url
+        SoftwareModule.create(self.folder / MODULE_FOLDER).close()  # as it comes from its maker
+        self._inserted = self._reader.insert(url)
         return self._inserted
 
     # Ch. 8, 9, 12, 18
@@ -220,7 +217,7 @@ class Cast:
             self._watch()
 
     def _destroy(self) -> str:
-        return destroy_software_module(self.folder / "module")
+        return destroy_software_module(self.folder / MODULE_FOLDER)
 
     def _let_go(self) -> None:
         if self._device is not None:

@@ -30,8 +30,8 @@ from smpki.errors import KeyStoreError, StoreError
 from smpki.folder import PartyFolder, ca_key, read_pem, write_pem
 from smpki.keys import SoftwareKey
 from smpki.names import Environment, Function, PkiName, root_name
-from smpki.profiles import LINK, ROOT, SUB_CA, profile_of
-from smpki.requests import pack, request_key
+from smpki.profiles import LINK, ROOT, SUB_CA, RequestType, profile_of
+from smpki.requests import pack, request_key, request_triple
 from smpki.store import PkiStore
 from smpki.validation import PathValidator
 
@@ -155,6 +155,18 @@ class PkiPlace:
     def party(self, name: PkiName, folder: Path | None) -> PartyFolder:
         """The folder of a participant, made where it is missing."""
         return PartyFolder.make(folder or self.folder / "parties" / name.common_name, name)
+
+    def enrolled(self, name: PkiName, hosts: Sequence[str] = ()) -> PartyFolder:
+        """A participant that was made here; the CA's operator takes its first request where it has no certificates yet.
+
+        :param hosts: for the TLS certificate.
+        """
+        folder = self.party(name, None)
+        if folder.current() is None:
+            number, keys = folder.begin()
+            package = request_triple(RequestType(str(name.function)), name, keys, hosts)
+            folder.finish(number, self.authority().issue(package, operator=True))
+        return folder
 
     def open_party(self, who: str) -> PartyFolder:
         """A participant by folder, or by common name where it was made here.

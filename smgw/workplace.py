@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -22,7 +22,7 @@ import click
 
 from gateway.evidence import ModuleWitness, ShownOnly
 from lifecycle.parties import OperationsAuthority, Party, PartyError, Trust
-from lifecycle.roles import Role
+from lifecycle.roles import ROLES, Role
 from lifecycle.store.engine import open_database
 from lifecycle.store.repository import Repository
 
@@ -77,6 +77,25 @@ class Workplace:
         """Where the workplace's own party of a role is."""
         return self.home / "parties" / role.lower().replace("_", "-")
 
+    def gateway_folder(self, gateway: str) -> Path:
+        """The folder of a gateway (:mod:`gateway.module`)."""
+        return self.home / "gateways" / gateway
+
+    def gateway_key_folder(self, gateway: str) -> Path:
+        """Where the key is that a gateway itself signs the record with."""
+        return self.home / "parties" / "gateways" / gateway
+
+    def acting(self, role: Role, folder: Path | None) -> Party:
+        """Who signs the record in a role.
+
+        :param folder: of the key; the workplace's own by default.
+        :raises PartyError: if the key there is that of another role.
+        """
+        party = Party.load(folder) if folder is not None else self.party(role, ROLES[role].german)
+        if party.actor.role is not role:
+            raise PartyError(f"{folder} is a {party.actor.role}, and a {role} is needed")
+        return party
+
     def keeper(self) -> Party:
         """Who signs the heads of the chains kept here."""
         return self.party(Role.KEEPER, "Record keeper", self.home / "keeper")
@@ -94,6 +113,12 @@ class Workplace:
     def make(self) -> None:
         """Make the folder, readable by its owner only."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def free_gateways(repository: Repository) -> Iterator[str]:
+    """Identifications of ours that are not on record yet, in order."""
+    taken = set(repository.gateways())
+    return (name for number in range(1, 10**8) if (name := f"EXXX00{number:08}") not in taken)
 
 
 def workplace_options(command: Callable[..., Any]) -> Callable[..., Any]:

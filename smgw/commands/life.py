@@ -10,7 +10,7 @@ import click
 
 from smgw.failing import RefusedFailure, UsageFailure, clear_errors
 from smgw.printing import json_option, print_json, progress_bar
-from smgw.workplace import Workplace, workplace_options
+from smgw.workplace import Workplace, free_gateways, workplace_options
 
 if TYPE_CHECKING:
     from smgw.life import Told
@@ -78,12 +78,12 @@ def command(
 
     Exit code: 0 if the record was found lawful, 1 if not, 2 if it could not run.
     """
-    from smgw.life import Ending, Life, next_gateway
+    from smgw.life import Ending, Life
     from smgw.life_cast import reader_for
     from stations.integrator.order import Arrangement
 
     repository = workplace.repository()
-    name = gateway or next_gateway(repository)
+    name = gateway or next(free_gateways(repository))
     read = _read(capture)
     with (
         reader_for(module) as reader,
@@ -107,12 +107,12 @@ def command(
 def _serve(workplace: Workplace, port: int) -> None:
     """The cockpit on this record, with a second gateway in OPERATION so that there is something open to see."""
     from lifecycle.states import State
-    from smgw.life import Life, next_gateway
+    from smgw.life import Life
     from stations.integrator.order import Arrangement
 
     repository = workplace.repository()
     if not repository.gateways(state=State.OPERATION, limit=1):
-        sister = next_gateway(repository)
+        sister = next(free_gateways(repository))
         with Life(workplace, repository, sister, lambda _: None) as life:
             life.manufacture(Arrangement.ASSEMBLED)
             life.deliver_and_install()

@@ -45,11 +45,11 @@ def take_over(gateway: str, party: Path | None, as_json: bool, workplace: Workpl
     --json prints {gateway, state}.
     """
     from lifecycle.roles import Role
-    from smgw.admin_place import clear_station_errors, party_of, records_of
+    from smgw.admin_place import clear_station_errors, records_of
     from stations.recycler import Recycler
 
     with records_of(workplace) as repository, clear_station_errors():
-        state = Recycler(party_of(workplace, Role.RECYCLER, party), repository).take_over(gateway)
+        state = Recycler(workplace.acting(Role.RECYCLER, party), repository).take_over(gateway)
     _tell(gateway, state, as_json)
 
 
@@ -66,15 +66,16 @@ def destroy(gateway: str, how: str | None, yes: bool, party: Path | None, as_jso
 
     --json prints {gateway, state}.
     """
+    from gateway.module import MODULE_FOLDER
     from lifecycle.roles import Role
-    from smgw.admin_place import clear_station_errors, folder_of, party_of, records_of
+    from smgw.admin_place import clear_station_errors, records_of
     from stations.recycler import Recycler, destroy_software_module
 
     if not yes and not click.confirm(f"The module of {gateway} is destroyed for good. Go on?", err=True):
         raise RefusedFailure("nothing was done")
-    module = folder_of(workplace, gateway) / "module"
+    module = workplace.gateway_folder(gateway) / MODULE_FOLDER
     with records_of(workplace) as repository, clear_station_errors():
-        station = Recycler(party_of(workplace, Role.RECYCLER, party), repository)
+        station = Recycler(workplace.acting(Role.RECYCLER, party), repository)
         state = station.destroy_module(gateway, lambda: how if how is not None else destroy_software_module(module))
     _tell(gateway, state, as_json)
 

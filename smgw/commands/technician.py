@@ -82,12 +82,12 @@ def diagnose(
     from lifecycle.diagnosis import mark_of, read_diagnosis
     from lifecycle.evidence import OpenFault
     from lifecycle.roles import Role
-    from smgw.admin_place import clear_station_errors, party_of, records_of
+    from smgw.admin_place import clear_station_errors, records_of
     from stations.technician import Technician
 
     with records_of(workplace) as repository, clear_station_errors():
         repository.kept(gateway)
-        technician = Technician(party_of(workplace, Role.SERVICETECHNIKER, party), repository)
+        technician = Technician(workplace.acting(Role.SERVICETECHNIKER, party), repository)
         site = _site(workplace, repository, gateway, module, dead=dead, connected=connected)
         said = OpenFault(fault) if fault is not None else None
         if said is None and cleared is None and not no_fault:
