@@ -25,32 +25,20 @@ from gateway.lmn.sml_bodies import GetListResponse, ListEntry
 from gateway.lmn.sml_elements import Number, Octets
 from gateway.lmn.sml_fields import SmlTime, TimeKind
 from gateway.lmn.sml_messages import Message
+from gateway.lmn.status import METER_FIXED, METER_REGULAR, MeterStatus, bit_of, label_of
 
 STATUS_BITS: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        9: "magnetic-field",
-        10: "manipulation",
-        11: "sum-direction-negative",
-        12: "l1-direction-negative",
-        13: "l2-direction-negative",
-        14: "l3-direction-negative",
-        15: "phase-sequence",
-        16: "backstop",
-        17: "fatal-error",
-    }
+    {bit_of(flag): label_of(flag) for flag in MeterStatus if flag not in METER_REGULAR}
 )
 """Bits of the status word of an FNN basic meter (Basiszähler), counted from the lowest, that ask for attention. Those
 that say the regular (8: above starting current, 18 to 20: voltage present) are in the word's digits only."""
 
-_FIXED_LOW_BYTE: Final = 0x04
-"""What bits 0 to 7 of an FNN status word always are; older meters (EDL21) use another layout and are left unnamed."""
-
 _DIRECTION_BIT: Final[Mapping[bytes, int]] = MappingProxyType(
     {
-        bytes.fromhex("0100100700ff"): 11,
-        bytes.fromhex("0100240700ff"): 12,
-        bytes.fromhex("0100380700ff"): 13,
-        bytes.fromhex("01004c0700ff"): 14,
+        bytes.fromhex("0100100700ff"): bit_of(MeterStatus.SUM_DIRECTION_NEGATIVE),
+        bytes.fromhex("0100240700ff"): bit_of(MeterStatus.L1_DIRECTION_NEGATIVE),
+        bytes.fromhex("0100380700ff"): bit_of(MeterStatus.L2_DIRECTION_NEGATIVE),
+        bytes.fromhex("01004c0700ff"): bit_of(MeterStatus.L3_DIRECTION_NEGATIVE),
     }
 )
 """Powers (sum and per phase) and the status bit that says which way the energy flows."""
@@ -159,7 +147,7 @@ def _status_flags(status: Number) -> list[str]:
 
 
 def _has_fnn_form(status: Number) -> bool:
-    return not status.signed and 2 < status.width <= 4 and status.value & 0xFF == _FIXED_LOW_BYTE
+    return not status.signed and 2 < status.width <= 4 and status.value & 0xFF == METER_FIXED
 
 
 def _fnn_status(entries: Iterable[ListEntry]) -> int | None:
