@@ -48,19 +48,23 @@ DOOR_ATTRIBUTE = "__door__"
 
 
 def entry_point(
-    role: Role, interface: Interface, function: Function
+    role: Role, interface: Interface, function: Function, *, subject: str | None = None
 ) -> Callable[[Callable[Concatenate[G, P], R]], Callable[Concatenate[G, Credential, P], R]]:
     """Declare an entry point.
 
     Callers bring one argument more, before all others: the credential that was shown, and checked by the subsystem.
     The call raises :class:`lifecycle.gate.Closed` where the gate refuses, before anything of it has run.
+
+    :param subject: the keyword argument that names the consumer concerned, where a fault may affect some consumers and
+        not others; a call without it concerns them all.
     """
     door = Door(role, interface, function)
 
     def declare(method: Callable[Concatenate[G, P], R]) -> Callable[Concatenate[G, Credential, P], R]:
         @wraps(method)
         def asked(self: G, credential: Credential, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            self.gate().require(door.grant(credential))
+            concerned = kwargs.get(subject) if subject is not None else None
+            self.gate().require(door.grant(credential), concerned if isinstance(concerned, str) else None)
             return method(self, *args, **kwargs)
 
         setattr(asked, DOOR_ATTRIBUTE, door)

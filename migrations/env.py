@@ -5,7 +5,9 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import Engine
 
-import gateway.metering.store  # noqa: F401  its tables hang on the same metadata
+import gateway.logs.schema
+import gateway.metering.schema
+import gateway.metering.store  # noqa: F401  their tables hang on the same metadata
 import smpki.schema
 from lifecycle.store.schema import metadata
 

@@ -161,6 +161,7 @@ install_debian() {
     have java || set -- "$@" default-jre-headless
     have_pcscd || set -- "$@" pcscd
     have_virtual_reader || set -- "$@" vsmartcard-vpcd
+    have curl || set -- "$@" curl
     have opensc-tool || set -- "$@" opensc
     set -- "$@" $(ls /usr/lib/*/libeac.so.3 >/dev/null 2>&1 || echo libeac3)
     [ "$#" -eq 0 ] || apt_install "running the tests" "$@"

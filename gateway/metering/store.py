@@ -1,7 +1,8 @@
 """The original reading list (originäre Messwertliste) in the same database as the record.
 
 A reading is kept as the meter sent it: integer value, scaler and unit, flags, and when it was captured. Whether it may
-be kept at all is for the gate to say, and :mod:`gateway.core` asks it before it comes here.
+be kept at all is for the gate to say, and :mod:`gateway.core` asks it before it comes here. The list as profiles have
+it kept, with raster, gaps and signatures, is :mod:`gateway.metering.reading_list`.
 """
 
 from __future__ import annotations

@@ -28,7 +28,10 @@ def served(
     app: FastAPI, context: ssl.SSLContext | None = None, protocol: type[H11Protocol] = H11Protocol
 ) -> Iterator[int]:
     """The port that an application is served on, on 127.0.0.1."""
-    listening = socket.create_server(("127.0.0.1", 0))
+    # Named as TCP, for only then asyncio sends small answers at once (TCP_NODELAY).
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
     config = uvicorn.Config(
         app,
         log_config=None,

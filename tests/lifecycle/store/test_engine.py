@@ -11,6 +11,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine
 
+import gateway.logs.schema
+import gateway.metering.schema
 import gateway.metering.store
 import smpki.schema
 from lifecycle.store.engine import connect, current_revision, needed_revision, open_database, upgrade
@@ -19,7 +21,9 @@ from lifecycle.store.schema import metadata
 from tests.support.postgres import PostgresServer
 from tests.support.processes import StartingLine, Tell, at_once, forked
 
-TABLES = {"gateways", "entries", "certificates", "commands", "readers", "readings"} | set(smpki.schema.metadata.tables)
+RECORD = {"gateways", "entries", "certificates", "commands", "readers", "readings"}
+LOGS_AND_LISTS = {"log_books", "log_entries", "list_registers", "list_entries", "list_deletions"}
+TABLES = RECORD | LOGS_AND_LISTS | set(smpki.schema.metadata.tables)
 
 
 def run(engine: Engine, *statements: str) -> list[Any]:
