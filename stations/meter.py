@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 from gateway.lmn import obis
 from gateway.lmn.device_id import server_id_from_device_id
 from gateway.lmn.sml import ListEntry, SmlTime, TimeKind, build_push_frame, integer, octets, status_word, unsigned
+from gateway.lmn.status import METER_FIXED, METER_REGULAR, MeterStatus
 
 SLOT: Final = timedelta(minutes=5)
 """Power is constant for one slot, so energy is a sum of integers."""
@@ -31,9 +32,8 @@ _LOCAL: Final = ZoneInfo("Europe/Berlin")
 _LIST_NAME: Final = bytes.fromhex("0100620affff")
 _SCALER_DECI: Final = -1
 
-_STATUS_REGULAR: Final = 0x001C0104
-"""The status word of an FNN basic meter in service: bit 8 above starting current, bits 18 to 20 voltage on L1 to L3."""
-_STATUS_EXPORTING: Final = 1 << 11
+_STATUS_REGULAR: Final = METER_FIXED | METER_REGULAR
+"""The status word of an FNN basic meter in service."""
 
 _BASE_WATT: Final = 140
 _REFRIGERATOR_WATT: Final = 90
@@ -110,7 +110,7 @@ class HouseholdMeter:
         seconds = int((self._from_start(time) - self.start).total_seconds())
         power = self.power_at(time)
         imported, exported = self.energy_at(time)
-        status = _STATUS_REGULAR | (_STATUS_EXPORTING if power < 0 else 0)
+        status = _STATUS_REGULAR | (MeterStatus.SUM_DIRECTION_NEGATIVE if power < 0 else 0)
         entries = [
             ListEntry(obis.MANUFACTURER, octets(self._manufacturer)),
             ListEntry(obis.DEVICE_ID, octets(self.server_id)),

@@ -104,8 +104,12 @@ class HdlcClient:
         :raises HdlcTimeout: if the meter falls silent.
         :raises HdlcError: without a connection, or if the meter breaks it or its numbering.
         """
-        if not self._connected:
-            raise HdlcError(f"no connection to meter {self._meter}")
+        request = self.list_request(client_id, server_id, list_name)
+        last, offset, content = self._collect(self._put(self._llc + request))
+        return read_message(last, offset, content)
+
+    def list_request(self, client_id: bytes, server_id: bytes | None = None, list_name: bytes | None = None) -> bytes:
+        """The SML file that asks for a list of values, for whoever sends it by himself."""
         self._transaction += 1
         file_id = self._transaction.to_bytes(4, "big")
         bodies: tuple[Body, ...] = (
@@ -113,12 +117,24 @@ class HdlcClient:
             GetListRequest(client_id, server_id, list_name=list_name),
             PublicCloseRequest(),
         )
-        messages = [Message.build(body, file_id + bytes((number,))) for number, body in enumerate(bodies)]
-        first = self._put(self._llc + encode_messages(messages))
-        return self._collect(first)
+        return encode_messages([Message.build(body, file_id + bytes((number,))) for number, body in enumerate(bodies)])
+
+    def exchange(self, content: bytes) -> bytes:
+        """Send bytes and return what the meter answers, perhaps nothing: a session of TLS speaks through this.
+
+        :param content: without any, the meter is only polled.
+        :raises HdlcTimeout: if the meter falls silent.
+        :raises HdlcError: without a connection, or if the meter breaks it or its numbering.
+        """
+        if not self._connected:
+            raise HdlcError(f"no connection to meter {self._meter}")
+        frame = self._put(content) if content else self._exchange(receive_ready_control(self._expected_number))
+        return self._collect(frame)[2] if frame.is_information else b""
 
     def _put(self, content: bytes) -> HdlcFrame:
         """Send the request in as many segments as it takes; return the first frame of the answer."""
+        if not self._connected:
+            raise HdlcError(f"no connection to meter {self._meter}")
         parts = [content[at : at + DEFAULT_INFORMATION] for at in range(0, len(content), DEFAULT_INFORMATION)]
         for part in parts[:-1]:
             answer = self._exchange(information_control(self._sent_number, self._expected_number), part, segmented=True)
@@ -129,7 +145,8 @@ class HdlcClient:
         self._count_sent(answer)
         return answer
 
-    def _collect(self, frame: HdlcFrame) -> HdlcMessage:
+    def _collect(self, frame: HdlcFrame) -> tuple[HdlcFrame, int, bytes]:
+        """Last frame of an answer, offset of its first, and its content."""
         offset, content = frame.offset, bytearray()
         while True:
             if not frame.is_information:
@@ -145,7 +162,7 @@ class HdlcClient:
             if len(content) > MAX_FRAME:
                 raise HdlcError(f"meter {self._meter} sends more than {MAX_FRAME} bytes in one answer")
             if not frame.segmented:
-                return read_message(frame, offset, bytes(content))
+                return frame, offset, bytes(content)
             frame = self._exchange(receive_ready_control(self._expected_number))
 
     def _count_sent(self, answer: HdlcFrame) -> None:

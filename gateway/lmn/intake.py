@@ -1,8 +1,9 @@
 """The door of the meters' network: what the decoders found, through the profiles, into captured readings.
 
 A meter without a profile is logged and dropped; so is a known one that comes over another protocol or line than its
-profile says, or that names another meter. Of a known one every code to capture is taken once a registration period
-(Registrierperiode), the first time it comes in it. Whether readings may be kept at all is not asked here.
+profile says, or that names another meter. Of a known one every code to capture is taken, each time: which of them
+counts for a point of the raster is for :mod:`gateway.metering.rules` to say. Whether readings may be kept at all is not
+asked here.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import structlog
 from gateway.lmn.hdlc_link import HdlcMessage
 from gateway.lmn.profiles import MeterProfile, ProfileBook, Protocol
 from gateway.lmn.quirks import FLAG_KERMIT, apply_quirks, wire_numbers
+from gateway.lmn.receivers import line_of
 from gateway.lmn.sml import SmlFrame
 from gateway.lmn.sml_elements import Number
 from gateway.lmn.sml_readings import Reading
@@ -43,11 +45,12 @@ class Capture:
 class Intake:
     """Takes the events of all lines of one gateway."""
 
-    def __init__(self, book: ProfileBook, clock: Callable[[], datetime]) -> None:
-        """:param clock: the time in UTC, with zone."""
+    def __init__(self, book: Callable[[], ProfileBook], clock: Callable[[], datetime]) -> None:
+        """:param book: the profiles as they are now.
+        :param clock: the time in UTC, with zone.
+        """
         self._book = book
         self._clock = clock
-        self._last: dict[tuple[str, bytes], int] = {}
         self._complaints: dict[tuple[str, ...], int] = {}
 
     def take(self, line: str, events: Iterable[Event]) -> list[Capture]:
@@ -72,7 +75,7 @@ class Intake:
         return captures
 
     def _of_telegram(self, line: str, telegram: Telegram, now: datetime) -> list[Capture]:
-        profile = self._book.by_address(telegram.address)
+        profile = self._book().by_address(telegram.address)
         if profile is None:
             self._complain("meter without a profile, dropped", line, meter=str(telegram.address))
             return []
@@ -93,7 +96,7 @@ class Intake:
     def _of_sml(
         self, line: str, event: SmlFrame | HdlcMessage, reading: Reading, number: Number, now: datetime
     ) -> list[Capture]:
-        profile = self._book.by_server_id(reading.server_id)
+        profile = self._book().by_server_id(reading.server_id)
         if profile is None:
             self._complain("meter without a profile, dropped", line, meter=reading.server_id.hex())
             return []
@@ -121,7 +124,7 @@ class Intake:
                 protocol=protocol.value,
             )
             return []
-        if profile.line not in (None, line):
+        if profile.line not in (None, line_of(line)):
             self._complain("line not as in the profile, dropped", line, meter=profile.device_id)
             return []
         if reading.obis not in profile.capture:
@@ -130,11 +133,6 @@ class Intake:
         if FLAG_KERMIT in reading.flags:
             self._complain("checksum not as in the profile, dropped", line, meter=profile.device_id)
             return []
-        key = (profile.device_id, reading.obis)
-        slot = int(now.timestamp()) // int(profile.period.total_seconds())
-        if self._last.get(key) == slot:
-            return []
-        self._last[key] = slot
         return [Capture(profile, reading, now)]
 
     def _complain(self, what: str, line: str, **about: str) -> None:

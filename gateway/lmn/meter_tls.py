@@ -269,6 +269,7 @@ class MeterSession:
         self._begun = clock()
         self._octets = 0
         self._open = True
+        self._ended = False
 
     def __enter__(self) -> MeterSession:
         return self
@@ -280,6 +281,11 @@ class MeterSession:
     def octets(self) -> int:
         """Bytes of content sent and received so far."""
         return self._octets
+
+    @property
+    def ended(self) -> bool:
+        """Whether the meter has ended the session: nothing more will come."""
+        return self._ended
 
     @property
     def cipher(self) -> str:
@@ -311,11 +317,15 @@ class MeterSession:
         try:
             self._secured.settimeout(seconds)
             data = self._secured.recv(min(most, self._limits.octets - self._octets))
-        except (TimeoutError, ssl.SSLZeroReturnError):
+        except TimeoutError:
+            return b""
+        except ssl.SSLZeroReturnError:
+            self._ended = True
             return b""
         except OSError as error:
             raise self._broken(error) from error
         self._octets += len(data)
+        self._ended = not data
         return data
 
     def close(self) -> None:

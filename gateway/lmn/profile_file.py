@@ -63,7 +63,7 @@ def load_profiles(path: Path) -> ProfileBook:
             content = tomllib.load(file)
     except OSError as error:
         raise ProfileFileError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of the TOML, of its encoding, or of a number without end
         raise ProfileFileError(f"{path}: no TOML: {error}") from error
     unknown = [key for key in content if key != "meter"]
     if unknown:
@@ -71,11 +71,19 @@ def load_profiles(path: Path) -> ProfileBook:
     tables = content.get("meter", [])
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise ProfileFileError(f"{path}: meter: not [[meter]] tables")
-    profiles = [_Table(path, number, table).profile() for number, table in enumerate(tables, 1)]
+    profiles = [read_meter(path, number, table) for number, table in enumerate(tables, 1)]
     try:
         return ProfileBook(profiles)
     except ProfileError as error:
         raise ProfileFileError(f"{path}: {error}") from error
+
+
+def read_meter(path: Path, number: int, table: Mapping[str, object]) -> MeterProfile:
+    """The profile of one ``[[meter]]`` table of a file, counted from 1.
+
+    :raises ProfileFileError: if anything in it is wrong.
+    """
+    return _Table(path, number, table).profile()
 
 
 class _Table:
@@ -170,7 +178,11 @@ class _Table:
 
     def _file(self, key: str) -> Path:
         path = self._path.parent / self._text(key)
-        if not path.is_file():
+        try:
+            there = path.is_file()
+        except OSError as error:
+            raise self._error(key, f"{path}: {error.strerror}") from error
+        if not there:
             raise self._error(key, f"no file {path}")
         return path
 

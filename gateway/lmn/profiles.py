@@ -62,7 +62,7 @@ class MeterProfile:
     :ivar line: the receiver it must be heard on; None for any.
     :ivar server_ids: further forms of its server id, beside those that follow from the device id.
     :ivar mode: security mode of a wireless meter; NONE only where the profile says so in so many words.
-    :ivar certificate: file of the meter's own certificate, for TLS on the wired bus.
+    :ivar certificate: file of the meter's own certificate, for TLS.
     :raises ProfileError: if its parts contradict one another.
     :raises gateway.lmn.device_id.DeviceIdError: if the device id is none.
     """
@@ -99,10 +99,10 @@ class MeterProfile:
             self._check_wireless()
         elif self.key is not None or self.partly_clear:
             raise ProfileError(f"a key or partly_clear with protocol {self.protocol.value}: that is for wmbus")
-        if self.protocol is not Protocol.SML_HDLC and (self.certificate or self.hdlc_address):
-            raise ProfileError(
-                f"a certificate or hdlc_address with protocol {self.protocol.value}: that is for sml-hdlc"
-            )
+        if self.protocol is not Protocol.SML_HDLC and self.hdlc_address:
+            raise ProfileError(f"hdlc_address with protocol {self.protocol.value}: that is for sml-hdlc")
+        if self.protocol is Protocol.WMBUS and self.certificate:
+            raise ProfileError("a certificate with protocol wmbus: that is for TLS, on a wire")
         if self.gas_volume is not GasVolume.UNSAID and self.medium is not Medium.GAS:
             raise ProfileError("gas_volume for a meter that is none of gas")
 

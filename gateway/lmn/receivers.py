@@ -24,6 +24,8 @@ from gateway.lmn.serial_port import CHUNK, SerialSettings, open_port
 
 MAX_CONNECTIONS: Final = 16
 """Senders a listening receiver serves at the same time; further ones are turned away."""
+SENDER: Final = "/"
+"""What stands between a listening receiver's line and the number of one of its senders."""
 
 _TURN_SECONDS: Final = 1.0
 
@@ -103,7 +105,7 @@ class _Closing:
         return [] if self.asked else [descriptor for descriptor in ready if descriptor != self._ear]
 
 
-class _Reconnecting:
+class Reconnecting:
     """A receiver of one descriptor that is opened anew whenever it was lost."""
 
     def __init__(
@@ -174,7 +176,7 @@ class _Reconnecting:
         raise NotImplementedError
 
 
-class SerialReceiver(_Reconnecting):
+class SerialReceiver(Reconnecting):
     """A serial port that is only listened to."""
 
     def __init__(
@@ -195,7 +197,7 @@ class SerialReceiver(_Reconnecting):
         return descriptor, lambda: os.close(descriptor)
 
 
-class TcpClientReceiver(_Reconnecting):
+class TcpClientReceiver(Reconnecting):
     """Connects to a sender: a radio receiver or serial server in the network."""
 
     def __init__(
@@ -286,7 +288,7 @@ class TcpServerReceiver:
             return
         sender.setblocking(False)
         self._count += 1
-        senders[sender.fileno()] = (f"{self.line}/{self._count}", sender)
+        senders[sender.fileno()] = (f"{self.line}{SENDER}{self._count}", sender)
 
 
 class FileReceiver:
@@ -309,6 +311,11 @@ class FileReceiver:
                 if not chunk:
                     return
                 yield self.line, chunk
+
+
+def line_of(name: str) -> str:
+    """The line that a name is of: of one of its senders, that of the listening receiver."""
+    return name.partition(SENDER)[0]
 
 
 def _received(sender: socket.socket) -> bytes | None:

@@ -25,7 +25,7 @@ from gateway.lmn.sml_bodies import GetListResponse, ListEntry
 from gateway.lmn.sml_elements import Number, Octets
 from gateway.lmn.sml_fields import SmlTime, TimeKind
 from gateway.lmn.sml_messages import Message
-from gateway.lmn.status import METER_FIXED, METER_REGULAR, MeterStatus, bit_of, label_of
+from gateway.lmn.status import METER_REGULAR, MeterStatus, bit_of, has_meter_layout, label_of
 
 STATUS_BITS: Final[Mapping[int, str]] = MappingProxyType(
     {bit_of(flag): label_of(flag) for flag in MeterStatus if flag not in METER_REGULAR}
@@ -141,18 +141,14 @@ def _flags(entry: ListEntry, value: Number, list_status: int | None, *, kermit: 
 def _status_flags(status: Number) -> list[str]:
     digits = status.value & (1 << 8 * status.width) - 1
     flags = [f"status:0x{digits:0{2 * status.width}x}"]
-    if _has_fnn_form(status):
+    if has_meter_layout(digits, status.width):
         flags += [name for bit, name in STATUS_BITS.items() if status.value >> bit & 1]
     return flags
 
 
-def _has_fnn_form(status: Number) -> bool:
-    return not status.signed and 2 < status.width <= 4 and status.value & 0xFF == METER_FIXED
-
-
 def _fnn_status(entries: Iterable[ListEntry]) -> int | None:
     for entry in entries:
-        if entry.status is not None and _has_fnn_form(entry.status):
+        if entry.status is not None and has_meter_layout(entry.status.value, entry.status.width):
             return entry.status.value
     return None
 

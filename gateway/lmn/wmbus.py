@@ -138,8 +138,9 @@ class WmbusDecoder:
 
     def finish(self) -> list[Telegram | Skipped]:
         """The stream has ended: return what is left. Unfinished fragments are given up."""
+        found = [] if self._reader is None else self._decoded(self._reader.finish())
         self._fragments.clear()
-        return [] if self._reader is None else self._decoded(self._reader.finish())
+        return found
 
     def _decoded(self, events: list[LinkTelegram | Skipped]) -> list[Telegram | Skipped]:
         found: list[Telegram | Skipped] = []
@@ -289,13 +290,14 @@ def _mbus(
 
 def _sml(clear: bytes, flags: tuple[str, ...]) -> tuple[tuple[Reading, ...], str | None]:
     """Readings of an SML file, with or without its transport protocol; the filler of the last block is taken off."""
-    content = clear.removeprefix(VERIFICATION).rstrip(VERIFICATION)
-    if content.startswith(START):
+    content = clear.removeprefix(VERIFICATION)
+    if content.startswith(START):  # a frame says itself where it ends, and its checksum may end like filler
         frames = [event for event in decode_stream(content) if not isinstance(event, Skipped)]
         if len(frames) != 1:
             return (), f"{len(frames)} SML frames in one telegram"
         frame = frames[0]
     else:
+        content = content.rstrip(VERIFICATION)
         frame = decode_frame(TransportFrame(0, len(content), content, b"", CrcKind.X25))
     return (
         tuple(

@@ -172,6 +172,17 @@ def test_a_file_that_is_not_there_or_holds_something_else(folder: Path) -> None:
     assert len(load(folder, "")) == 0
 
 
+@pytest.mark.parametrize("value", ["9" * 5_000, "[" * 3_000], ids=["number without end", "lists within lists"])
+def test_toml_that_no_parser_takes(folder: Path, value: str) -> None:
+    with pytest.raises(ProfileFileError, match="no TOML"):
+        load(folder, f"meter = {value}")
+
+
+def test_a_name_that_no_file_can_have(folder: Path) -> None:
+    with pytest.raises(ProfileFileError, match=r"key_file: .* File name too long"):
+        load(folder, FILE.replace("gas.key", "n" * 300))
+
+
 @pytest.mark.parametrize("content", ["", KEY_DIGITS[:-1], KEY_DIGITS + "00", "zz" * 16, "\xe4" * 32])
 def test_a_wrong_key_is_named_without_its_digits(folder: Path, content: str) -> None:
     (folder / "gas.key").write_text(content)

@@ -16,8 +16,10 @@ from gateway.lmn.status import (
     StatusError,
     bit_of,
     gateway_status,
+    has_meter_layout,
     label_of,
     meter_status,
+    noted_meter_status,
     ptb_status,
 )
 
@@ -26,10 +28,10 @@ GATEWAY = st.sampled_from(GatewayStatus)  # any combination of flags, not only o
 METER = st.sampled_from(MeterStatus)
 
 
-@given(GATEWAY, METER)
-def test_round_trip(gateway: GatewayStatus, meter: MeterStatus) -> None:
+@given(GATEWAY, st.none() | METER)
+def test_round_trip(gateway: GatewayStatus, meter: MeterStatus | None) -> None:
     status = CombinedStatus(gateway, meter)
-    assert CombinedStatus.decode(status.encode()) == status
+    assert CombinedStatus.decode(status.encode()) == CombinedStatus.of_word(status.word) == status
     assert status.ptb == ptb_status(gateway, meter)
 
 
@@ -46,24 +48,34 @@ def test_words_of_devices_in_service() -> None:
     ("gateway", "meter", "expected"),
     [
         (NO_GATEWAY, NO_METER, PtbStatus.OK),
-        (GatewayStatus.TRANSPARENCY, MeterStatus.MAGNETIC_FIELD, PtbStatus.OK),
+        (GatewayStatus.TRANSPARENCY, METER_REGULAR | MeterStatus.BACKSTOP, PtbStatus.OK),
+        (NO_GATEWAY, None, PtbStatus.OK),
+        (NO_GATEWAY, MeterStatus.MAGNETIC_FIELD, PtbStatus.CRITICAL_TEMPORARY_ERROR),
+        (NO_GATEWAY, MeterStatus.MANIPULATION, PtbStatus.CRITICAL_TEMPORARY_ERROR),
+        (GatewayStatus.PTB_WARNING, MeterStatus.MANIPULATION, PtbStatus.CRITICAL_TEMPORARY_ERROR),
         (GatewayStatus.PTB_WARNING, NO_METER, PtbStatus.WARNING),
         (GatewayStatus.PTB_TEMPORARY_ERROR_SIGNED_INVALID, NO_METER, PtbStatus.TEMPORARY_ERROR),
         (GatewayStatus.PTB_TEMPORARY_ERROR_INVALID, NO_METER, PtbStatus.CRITICAL_TEMPORARY_ERROR),
         (GatewayStatus.SYSTEM_TIME_INVALID, NO_METER, PtbStatus.CRITICAL_TEMPORARY_ERROR),
         (GatewayStatus.FATAL_ERROR, NO_METER, PtbStatus.FATAL_ERROR),
+        (GatewayStatus.FATAL_ERROR, None, PtbStatus.FATAL_ERROR),
         (NO_GATEWAY, MeterStatus.FATAL_ERROR, PtbStatus.FATAL_ERROR),
     ],
 )
-def test_classes(gateway: GatewayStatus, meter: MeterStatus, expected: PtbStatus) -> None:
+def test_classes(gateway: GatewayStatus, meter: MeterStatus | None, expected: PtbStatus) -> None:
     assert ptb_status(gateway, meter) is expected
 
 
-@given(GATEWAY, METER, st.sampled_from(GatewayStatus))
+@given(GATEWAY, METER, st.sampled_from(GatewayStatus), st.sampled_from(MeterStatus))
 def test_one_more_flag_never_makes_a_reading_better(
-    gateway: GatewayStatus, meter: MeterStatus, more: GatewayStatus
+    gateway: GatewayStatus, meter: MeterStatus, more: GatewayStatus, of_meter: MeterStatus
 ) -> None:
     assert ptb_status(gateway | more, meter) >= ptb_status(gateway, meter)
+    assert ptb_status(gateway, meter | of_meter) >= ptb_status(gateway, meter)
+
+
+def test_up_to_a_substitute_is_usable() -> None:
+    assert [status.usable for status in PtbStatus] == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("word", [0, 1, 4, 0b101 | 1 << 3, 0b101 | 1 << 10, 0b101 | 1 << 15, 0b101 | 1 << 32])
@@ -81,6 +93,28 @@ def test_what_fits_no_meter_word_is_refused(word: int) -> None:
 def test_other_lengths_are_refused() -> None:
     with pytest.raises(StatusError, match="8 bytes, not 4"):
         CombinedStatus.decode(bytes(4))
+
+
+@given(st.integers(min_value=0, max_value=2**64 - 1))
+def test_a_half_of_another_layout_says_nothing(word: int) -> None:
+    """Whatever another has written can be graded; what is not recognised as a status word changes nothing."""
+    status = CombinedStatus.of_word(word)
+    assert (status.meter is None) is (word & 0xFF != 0x04)
+    assert status.gateway in (NO_GATEWAY, word >> 32 & ~0b101)
+    assert CombinedStatus.of_word(0x00000105_001C0104).ptb is PtbStatus.FATAL_ERROR
+    assert CombinedStatus.of_word(0x00000101_00020180).ptb is PtbStatus.OK
+
+
+@given(st.integers(min_value=0, max_value=2**32 - 1), st.integers(min_value=1, max_value=8))
+def test_the_codecs_note_of_a_meters_word_is_read_back(word: int, width: int) -> None:
+    word %= 1 << 8 * width
+    noted = noted_meter_status(("unsigned", f"status:0x{word:0{2 * width}x}", "magnetic-field"))
+    assert noted == (meter_status(word) if has_meter_layout(word, width) else None)
+
+
+@pytest.mark.parametrize("flags", [(), ("unsigned",), ("status:0xzz",), ("status:0x04",), ("status:0x0123456704",)])
+def test_what_is_no_word_of_an_fnn_meter_is_not_read_as_one(flags: tuple[str, ...]) -> None:
+    assert noted_meter_status(flags) is None
 
 
 def test_the_codec_names_the_bits_that_ask_for_attention() -> None:

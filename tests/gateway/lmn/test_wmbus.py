@@ -150,6 +150,14 @@ def test_sml_where_the_ci_field_says_so(content: bytes, filler: bytes) -> None:
     assert telegram.readings[0].value == 99
 
 
+def test_an_sml_frame_whose_checksum_looks_like_filler_is_whole() -> None:
+    frames = (encode_sml_frame(sml_file(value, 1)) for value in range(1_000))
+    frame = next(frame for frame in frames if frame.endswith(b"\x2f"))
+    for filler in (b"", b"\x2f\x2f\x2f"):
+        data = build_telegram(POWER_METER, frame + filler, mode=Mode.MODE_7, key=KEY, counter=1, ci=0x7F)
+        assert only_telegram(data, agreed()).error is None
+
+
 def test_sml_that_is_none_is_named() -> None:
     data = build_telegram(POWER_METER, b"\x76\x01", mode=Mode.MODE_7, key=KEY, counter=1, ci=0x7F)
     assert "message 1" in (only_telegram(data, agreed()).error or "")
@@ -233,6 +241,15 @@ def test_fragments_that_never_end_are_bounded() -> None:
         afl = bytes((0x90, 2)) + (0x4000 | number).to_bytes(2, "little")
         reader.feed(with_crcs(build_link(0x44, WATER_METER, afl + bytes(200)), FrameFormat.A))
         assert reader.kept_bytes <= MAX_FRAME
+    reader.finish()
+    assert reader.kept_bytes == 0
+
+
+def test_a_fragment_found_when_the_stream_ends_is_given_up_too() -> None:
+    first, *_ = fragmented(APPLICATION, 3)
+    reader = decoder(agreed())
+    cut_off = with_crcs(build_link(0x44, WATER_METER, bytes(240)), FrameFormat.A)[:12]
+    assert reader.feed(cut_off + first) == []  # it might yet be the content of what was cut off
     reader.finish()
     assert reader.kept_bytes == 0
 
