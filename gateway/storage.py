@@ -65,6 +65,16 @@ class Storage:
             raise StorageFull("no room left on the disk of the gateway's database; nothing was kept") from error
         self._become(full=False)
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A transaction to read in: all of it is as it was at one moment, whatever others write meanwhile."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN")  # its driver would begin one only with the first row written
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection
+
     def _become(self, *, full: bool) -> None:
         if full is not self._full:
             self._full = full

@@ -6,8 +6,7 @@ from alembic import context
 from sqlalchemy import Engine
 
 import gateway.logs.schema
-import gateway.metering.schema
-import gateway.metering.store  # noqa: F401  their tables hang on the same metadata
+import gateway.metering.schema  # noqa: F401  their tables hang on the same metadata
 import smpki.schema
 from lifecycle.store.schema import metadata
 

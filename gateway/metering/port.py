@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from gateway.door import entry_point
-from gateway.metering.reading_list import MAX_READ, Deletion, ListEntry, ReadingList, Register, Taken
-from gateway.metering.rules import ListProfile, ProfileError
-from gateway.metering.store import OriginalReading
+from gateway.metering.entries import Deletion, ListEntry
+from gateway.metering.list_reading import MAX_READ
+from gateway.metering.reading_list import ReadingList, Taken
+from gateway.metering.readings import OriginalReading
+from gateway.metering.rules import ListProfile, ProfileError, Register
+from gateway.sealing import Line
 from lifecycle.functions import Function, Interface
 from lifecycle.gate import Gate
 from lifecycle.roles import Role
@@ -92,3 +95,35 @@ class MeteringPort:
         :raises ProfileError: if *limit* is too large.
         """
         return self._lists.entries(meter, obis, consumer=consumer, since=since, until=until, number=number, limit=limit)
+
+    @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_OWN_DATA)
+    def own_lines(
+        self,
+        consumer: str,
+        meter: str,
+        obis: str,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        number: int = 0,
+        limit: int = MAX_READ,
+    ) -> list[Line]:
+        """The same entries as they are kept, with hash and signature; see :meth:`ReadingList.lines_of`.
+
+        :param consumer: as whom the caller showed himself.
+        :raises lifecycle.gate.Closed: if the gate is shut for it.
+        :raises ProfileError: if *limit* is too large.
+        """
+        return self._lists.lines_of(
+            meter, obis, consumer=consumer, since=since, until=until, number=number, limit=limit
+        )
+
+    @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_OWN_DATA)
+    def own_latest(self, consumer: str, meter: str, obis: str, *, until: datetime | None = None) -> ListEntry | None:
+        """A consumer's newest reading of a register; ``None`` where he has none.
+
+        :param consumer: as whom the caller showed himself.
+        :param until: only those captured not later.
+        :raises lifecycle.gate.Closed: if the gate is shut for it.
+        """
+        return self._lists.latest(meter, obis, consumer=consumer, until=until)

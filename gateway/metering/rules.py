@@ -15,16 +15,22 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
+from gateway.lmn.status import MeterStatus, noted_meter_status
+from gateway.metering.readings import OriginalReading
 from gateway.metering.schema import CONSUMER_LENGTH, METER_LENGTH, OBIS_LENGTH
-from gateway.metering.status import METER_FATAL, Mark, meter_word
-from gateway.metering.store import OriginalReading
+from gateway.metering.status import Mark
 
 DEFAULT_PERIOD: Final = timedelta(minutes=15)
 """The raster where a profile says no other (Registrierperiode)."""
+MIN_PERIOD: Final = timedelta(seconds=1)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_SECOND: Final = timedelta(seconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY: Final = timedelta(days=1)
 MIN_SCALER, MAX_SCALER = -128, 127
+
+Register = tuple[str, str]
+"""Meter and OBIS code."""
 
 
 class ProfileError(ValueError):
@@ -66,15 +72,20 @@ class ListProfile:
             raise ProfileError(f"{self.obis!r} is no OBIS code of {OBIS_LENGTH} hexadecimal digits")
         if not 0 < len(self.consumer) <= CONSUMER_LENGTH:
             raise ProfileError(f"a consumer's name has 1 to {CONSUMER_LENGTH} characters")
-        if self.period is not None and (self.period < timedelta(seconds=1) or _DAY % self.period):
+        if self.period is not None and (self.period < MIN_PERIOD or _DAY % self.period):
             raise ProfileError(f"a day is no multiple of the period {self.period}")
         if self.retention < (self.period or timedelta(0)) or self.retention <= timedelta(0):
             raise ProfileError(f"an entry kept for {self.retention} would be gone before the next")
 
     @property
-    def register(self) -> tuple[str, str]:
+    def register(self) -> Register:
         """Meter and OBIS code."""
         return self.meter, self.obis
+
+    @property
+    def retention_seconds(self) -> int:
+        """How long an entry is kept, in whole seconds; of a part of one, to its end."""
+        return -(-self.retention // _SECOND)
 
 
 def _is_hexadecimal(text: str) -> bool:
@@ -249,7 +260,8 @@ def _marks(profile: ListProfile, seen: Seen, reading: OriginalReading, target: d
             marks.add(Mark.UNIT_CHANGED)
         elif profile.monotone and is_less(reading.value, reading.scaler, seen.value, seen.scaler):
             marks.add(Mark.RAN_BACK)
-    if meter_word(reading.flags) & METER_FATAL and "fatal-error" in reading.flags:
+    meter = noted_meter_status(reading.flags)
+    if meter is not None and MeterStatus.FATAL_ERROR in meter:
         marks.add(Mark.METER_FATAL)
     return frozenset(marks)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     ForeignKeyConstraint,
@@ -12,6 +15,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    select,
 )
 
 from lifecycle.store.schema import GATEWAY_ID_LENGTH, HASH_LENGTH, TIME_LENGTH, metadata
@@ -37,9 +41,10 @@ list_registers = Table(
     Column("scaler", Integer, nullable=True),
     Column("unit", Integer, nullable=True, comment="DLMS unit"),
     Column("marks", String(255), nullable=False, comment="of the newest reading kept"),
+    Column("retention", BigInteger, nullable=False, comment="how long its entries are kept, in seconds"),
     PrimaryKeyConstraint(*_REGISTER),
 )
-"""Where the list of each register ends, and what its next reading is compared with."""
+"""Where the list of each register ends, what its next reading is compared with, and how long its entries are kept."""
 
 list_entries = Table(
     "list_entries",
@@ -54,7 +59,7 @@ list_entries = Table(
     Column("signature", LargeBinary, nullable=True, comment="the gateway's, over the hash"),
     PrimaryKeyConstraint(*_REGISTER, "number"),
     ForeignKeyConstraint(_REGISTER, [f"list_registers.{name}" for name in _REGISTER]),
-    Index(None, "gateway", "consumer", "time"),
+    Index(None, *_REGISTER, "time"),
 )
 """Readings and gaps. Rows are added, and deleted when their time is over; never changed."""
 
@@ -71,3 +76,10 @@ list_deletions = Table(
     ForeignKeyConstraint(_REGISTER, [f"list_registers.{name}" for name in _REGISTER]),
 )
 """What was deleted of each list: one line a deletion, chained like the entries."""
+
+
+def of_register(table: Table, gateway: str, register: tuple[str, str]) -> Any:
+    """The rows of a register, in order; that register's own row of :data:`list_registers`."""
+    meter, obis = register
+    query = select(table).where(table.c.gateway == gateway, table.c.meter == meter, table.c.obis == obis)
+    return query if table is list_registers else query.order_by(table.c.number)

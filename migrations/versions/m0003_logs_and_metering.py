@@ -1,4 +1,4 @@
-"""The logs, and the original reading lists as profiles have them kept.
+"""The logs, and the original reading lists as profiles have them kept; readings kept without a profile go.
 
 Revision: 0003
 """
@@ -100,6 +100,7 @@ def _lists() -> None:
         sa.Column("scaler", sa.Integer(), nullable=True),
         sa.Column("unit", sa.Integer(), nullable=True, comment="DLMS unit"),
         sa.Column("marks", sa.String(length=255), nullable=False, comment="of the newest reading kept"),
+        sa.Column("retention", sa.BigInteger(), nullable=False, comment="how long its entries are kept, in seconds"),
         sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_list_registers_gateway")),
         sa.PrimaryKeyConstraint("gateway", "meter", "obis", name=op.f("pk_list_registers")),
     )
@@ -118,7 +119,9 @@ def _lists() -> None:
         _of_register("list_entries"),
         sa.PrimaryKeyConstraint("gateway", "meter", "obis", "number", name=op.f("pk_list_entries")),
     )
-    op.create_index(op.f("ix_list_entries_gateway_consumer_time"), "list_entries", ["gateway", "consumer", "time"])
+    op.create_index(
+        op.f("ix_list_entries_gateway_meter_obis_time"), "list_entries", ["gateway", "meter", "obis", "time"]
+    )
     op.create_table(
         "list_deletions",
         *_register(),
@@ -129,16 +132,44 @@ def _lists() -> None:
     )
 
 
+def _readings() -> None:
+    op.create_table(
+        "readings",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
+        sa.Column("gateway", sa.String(length=14), nullable=False),
+        sa.Column("meter", sa.String(length=64), nullable=False, comment="server id, hexadecimal"),
+        sa.Column("obis", sa.String(length=12), nullable=False, comment="hexadecimal"),
+        sa.Column("captured", sa.String(length=27), nullable=False),
+        sa.Column(
+            "value",
+            sa.String(length=24),
+            nullable=False,
+            comment="integer in decimal: an unsigned 64-bit value fits no column",
+        ),
+        sa.Column("scaler", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.Integer(), nullable=True, comment="DLMS unit"),
+        sa.Column("flags", sa.String(length=255), nullable=False),
+        sa.ForeignKeyConstraint(["gateway"], ["gateways.id"], name=op.f("fk_readings_gateway")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_readings")),
+    )
+    op.create_index(
+        op.f("ix_readings_gateway_meter_obis_captured"), "readings", ["gateway", "meter", "obis", "captured"]
+    )
+
+
 def upgrade() -> None:
-    """Apply."""
+    """Apply. Readings that were kept without raster, profile or signature are on no list, and are deleted."""
     _logs()
     _lists()
+    op.drop_index(op.f("ix_readings_gateway_meter_obis_captured"), table_name="readings")
+    op.drop_table("readings")
 
 
 def downgrade() -> None:
     """Take back."""
+    _readings()
     op.drop_table("list_deletions")
-    op.drop_index(op.f("ix_list_entries_gateway_consumer_time"), table_name="list_entries")
+    op.drop_index(op.f("ix_list_entries_gateway_meter_obis_time"), table_name="list_entries")
     op.drop_table("list_entries")
     op.drop_table("list_registers")
     op.drop_index(op.f("ix_log_entries_gateway_log_consumer_time"), table_name="log_entries")

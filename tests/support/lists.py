@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from gateway.logs.store import LimitReached, LogPolicy, LogStore
-from gateway.metering.reading_list import ReadingList, Register
-from gateway.metering.rules import ListProfile
-from gateway.metering.store import OriginalReading
+from gateway.metering.reading_list import ReadingList
+from gateway.metering.readings import OriginalReading
+from gateway.metering.rules import ListProfile, Register
 from gateway.sealing import DigestSigner
 from gateway.storage import Storage
 from tests.support.lives import GATEWAY, START, SettableClock

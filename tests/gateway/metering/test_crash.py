@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from gateway.logs.events import Log
 from gateway.logs.store import LogPolicy
-from gateway.metering.reading_list import ListEntry
+from gateway.metering.entries import ListEntry
 from lifecycle.store.engine import connect
 from tests.lifecycle.store.test_crash import PATIENCE, Acknowledge, Child, Ledger, Work, settle
 from tests.support.campaign import Campaign

@@ -52,8 +52,44 @@ def test_a_consumer_reads_his_own_entries_and_no_others(engine: Engine) -> None:
     doors.take(Credential.INSIDE, [reading(2, meter=OTHER_METER)], consumer=BERT)
     assert [entry.value for entry in doors.own_entries(OWN, ANNA, METER, IMPORT)] == [1]
     assert [entry.value for entry in doors.own_entries(OWN, ANNA, METER, IMPORT, until=START)] == [1]
+    newest = doors.own_latest(OWN, ANNA, METER, IMPORT)
+    assert newest is not None
+    assert newest.value == 1
+    assert [line.hash for line in doors.own_lines(OWN, ANNA, METER, IMPORT)] == [newest.hash]
     for consumer, meter in ((ANNA, OTHER_METER), (BERT, METER), ("", METER), ("%", METER)):
         assert doors.own_entries(OWN, consumer, meter, IMPORT) == []
+        assert doors.own_lines(OWN, consumer, meter, IMPORT) == []
+        assert doors.own_latest(OWN, consumer, meter, IMPORT) is None
+
+
+def test_the_newest_reading_is_found_behind_gaps_and_in_time(engine: Engine) -> None:
+    meters = Meters(engine)
+    doors = port(meters)
+    assert doors.own_latest(OWN, ANNA, METER, IMPORT) is None
+    for number in range(12):
+        doors.take(Credential.INSIDE, [reading(number, meters.clock())], consumer=ANNA)
+        meters.pass_time(2 * QUARTER)
+        doors.close_gaps(Credential.INSIDE)
+    newest, early = doors.own_latest(OWN, ANNA, METER, IMPORT), doors.own_latest(OWN, ANNA, METER, IMPORT, until=START)
+    assert newest is not None
+    assert early is not None
+    assert (newest.value, early.value) == (11, 0)
+    assert doors.own_latest(OWN, ANNA, METER, IMPORT, until=START - QUARTER) is None
+
+
+def test_a_list_says_where_it_begins_and_ends(engine: Engine) -> None:
+    meters = Meters(engine)
+    empty = meters.lists.extent(METER, IMPORT)
+    assert (empty.first, empty.end.number, empty.epoch, empty.target) == (1, 0, 0, None)
+    meters.take(1)
+    meters.pass_time(2 * QUARTER)
+    meters.lists.close_gaps()
+    lines = meters.lists.lines(METER, IMPORT)
+    now = meters.lists.extent(METER, IMPORT)
+    assert (now.first, now.end.number, now.end.hash, now.target) == (1, 2, lines[-1].hash, START + QUARTER)
+    meters.pass_time(2 * meters.profiles[METER, IMPORT].retention)
+    meters.lists.delete_expired()
+    assert meters.lists.extent(METER, IMPORT).first == 3
 
 
 @pytest.mark.parametrize("role", Role)

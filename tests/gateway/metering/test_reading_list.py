@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, event, func, select, update
 
+from gateway.lmn.status import PtbStatus
 from gateway.logs.events import EventId, Log
 from gateway.logs.store import Limit, LogFull, LogPolicy, Note
 from gateway.metering.reading_list import ReadingList
 from gateway.metering.rules import Cause, ListProfile, ProfileError, Verdict
 from gateway.metering.schema import list_deletions, list_entries, list_registers
-from gateway.metering.status import Mark, PtbStatus
+from gateway.metering.status import Mark
 from gateway.sealing import Broken
 from gateway.storage import StorageFull
-from lifecycle.store.engine import open_database
+from lifecycle.store.engine import connect, open_database
 from lifecycle.store.repository import Repository
 from tests.support.lists import (
     ANNA,
@@ -88,6 +89,38 @@ def test_between_the_points_nothing_is_written(engine: Engine) -> None:
     assert len(meters.lists.entries(METER, IMPORT)) == 1
 
 
+def test_the_registers_of_a_frame_are_one_transaction(engine: Engine) -> None:
+    """However many there are: the disk is waited for once, and no statement is executed once a register."""
+    codes = [f"010001080{number}ff" for number in range(9)]
+    profiles = [ListProfile(METER, obis, ANNA, YEAR) for obis in codes]
+    meters = Meters(engine, profiles, signer=signer())
+    statements: list[str] = []
+
+    def frame() -> list[Verdict]:
+        at = meters.pass_time(QUARTER)
+        return [taken.verdict for taken in meters.lists.take([reading(1, at, obis=obis) for obis in codes])]
+
+    frame()
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    event.listen(engine, "commit", lambda _: statements.append("COMMIT"))
+    assert frame() == [Verdict.KEPT] * len(codes)
+    assert [statement.split()[0] for statement in statements] == ["UPDATE", "SELECT", "INSERT", "UPDATE", "COMMIT"]
+
+
+def test_what_is_remembered_is_bounded_by_the_registers_with_a_profile(engine: Engine) -> None:
+    meters = Meters(engine)
+    for number in range(20):
+        obis = f"0100010{number:03x}ff"
+        meters.profiles = {(METER, obis): ListProfile(METER, obis, ANNA, YEAR)}
+        meters.pass_time(QUARTER)
+        assert meters.take(number, obis=obis) == Verdict.KEPT
+        meters.lists.close_gaps()
+        assert set(meters.lists._seen) <= set(meters.profiles)
+    for number in range(100):
+        meters.take(number, meter=f"0a{number:018x}")
+    assert len(meters.lists._unknown) == 64
+
+
 def test_what_was_missed_is_a_gap_before_the_next_reading(engine: Engine) -> None:
     meters = Meters(engine)
     day(meters, 2)
@@ -98,7 +131,7 @@ def test_what_was_missed_is_a_gap_before_the_next_reading(engine: Engine) -> Non
     assert (gap.target, gap.until, gap.missing) == (START + 2 * QUARTER, START + 4 * QUARTER, 3)
     assert (gap.value, gap.captured, gap.cause) == (None, None, Cause.NOTHING_CAME)
     assert gap.marks == {Mark.MISSING}
-    assert gap.ptb is PtbStatus.CRITICAL
+    assert gap.ptb is PtbStatus.CRITICAL_TEMPORARY_ERROR
     assert meters.lists.entries(METER, IMPORT)[3].target == START + 5 * QUARTER
     assert logged(meters, Log.SYSTEM) == [EventId.READINGS_MISSING]
     assert meters.lists.verify(METER, IMPORT) is None
@@ -168,7 +201,7 @@ def test_a_register_that_runs_back_is_told_once_while_it_lasts(engine: Engine) -
         meters.pass_time(QUARTER)
     entries = meters.lists.entries(METER, IMPORT)
     assert [bool(entry.marks) for entry in entries] == [False, True, True, True, False, True]
-    assert {entry.ptb for entry in entries if entry.marks} == {PtbStatus.CRITICAL}
+    assert {entry.ptb for entry in entries if entry.marks} == {PtbStatus.CRITICAL_TEMPORARY_ERROR}
     told = meters.logs.read(Log.CALIBRATION)
     assert [(entry.event.number, entry.details["entry"]) for entry in told] == [
         (EventId.REGISTER_RAN_BACK, 2),
@@ -208,7 +241,7 @@ def test_a_clock_that_jumps_ahead_is_logged_once_and_marks_each_register(engine:
         gap, after_it = meters.lists.entries(meter, IMPORT)[1:]
         assert gap.cause is Cause.CLOCK_JUMPED
         assert after_it.marks == {Mark.CLOCK_JUMPED}
-        assert after_it.ptb is PtbStatus.CRITICAL
+        assert after_it.ptb is PtbStatus.CRITICAL_TEMPORARY_ERROR
     meters.pass_time(QUARTER)
     meters.take(3)
     assert meters.lists.entries(METER, IMPORT)[-1].marks == frozenset()
@@ -325,6 +358,23 @@ def test_entries_are_read_by_consumer_range_and_number(engine: Engine) -> None:
             read(METER, IMPORT, limit=limit)
 
 
+def test_a_range_of_time_is_not_looked_for_through_the_whole_list(engine: Engine) -> None:
+    if engine.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL plans by how much there is")
+    meters = Meters(engine)
+    statements: list[tuple[str, tuple[Any, ...]]] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2:4]))
+    meters.lists.entries(METER, IMPORT, consumer=ANNA, since=START)
+    meters.lists.entries(METER, IMPORT, consumer=ANNA, number=7)
+    used = []
+    with engine.connect() as connection:
+        for statement, parameters in list(statements):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            used.append(next(row.detail for row in plan))
+    assert "ix_list_entries_gateway_meter_obis_time" in used[0]
+    assert "number>" in used[1]
+
+
 # Deletion
 
 SHORT = ListProfile(METER, IMPORT, ANNA, 4 * QUARTER)
@@ -352,6 +402,20 @@ def test_what_is_kept_long_enough_is_deleted_and_leaves_a_line(engine: Engine) -
     meters.lists.delete_expired()
     assert [each.first for each in meters.lists.deletions(METER, IMPORT)] == [1, 7]
     assert meters.lists.verify(METER, IMPORT, verifies=signer().verifies) is None
+
+
+def test_entries_that_are_over_are_deleted_by_the_day(engine: Engine) -> None:
+    """Else each of them would leave a line of its own, and one in the consumer's log."""
+    meters = Meters(engine, [ListProfile(METER, IMPORT, ANNA, YEAR)])
+    day(meters, 200)
+    meters.pass_time(YEAR - 200 * QUARTER)
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2].split()[0]))
+    for hours, deleted in ((0, []), (24, []), (1, [100]), (1, []), (22, []), (5, [100])):
+        meters.pass_time(timedelta(hours=hours))
+        statements.clear()
+        assert [deletion.count for deletion in meters.lists.delete_expired()] == deleted
+        assert deleted or set(statements) == {"SELECT"}
 
 
 def test_everything_can_be_over(engine: Engine) -> None:
@@ -400,6 +464,31 @@ def test_the_first_broken_line_is_named(engine: Engine, how: str) -> None:
     broken = meters.lists.verify(METER, IMPORT, verifies=signer().verifies)
     assert isinstance(broken, Broken)
     assert (broken.number, words in broken.reason) == (number, True), broken
+
+
+@pytest.mark.parametrize("read", ["list_registers", "list_deletions", "list_entries"])
+@pytest.mark.parametrize("written", ["take", "delete_expired"])
+def test_what_another_writes_while_a_list_is_followed_does_not_break_it(
+    engine: Engine, database_url: str, read: str, written: str
+) -> None:
+    """Another process with the same database: it knows nothing of the locks of this one."""
+    day(Meters(engine, [SHORT], signer=signer()), 10)
+    followed = connect(database_url)
+    meters = Meters(followed, [SHORT], signer=signer())
+    other = Meters(engine, [SHORT], signer=signer(), now=START + 10 * QUARTER)
+    done: list[object] = []
+
+    def write(*told: Any) -> None:
+        if f"FROM {read}" in told[2]:
+            done.extend(other.lists.delete_expired() if written == "delete_expired" else [other.take(9)])
+            other.pass_time(QUARTER)
+
+    event.listen(followed, "before_cursor_execute", write)
+    assert meters.lists.verify(METER, IMPORT, verifies=signer().verifies) is None
+    event.remove(followed, "before_cursor_execute", write)
+    assert len(done) == 1
+    assert meters.lists.verify(METER, IMPORT, verifies=signer().verifies) is None
+    followed.dispose()
 
 
 # A full disk

@@ -134,7 +134,7 @@ def test_a_register_that_runs_back_is_kept_and_marked() -> None:
 def test_a_fatal_error_of_the_meter_is_marked() -> None:
     flags = ("unsigned", "status:0x00020104", "fatal-error")
     assert rule(PROFILE, Seen(), reading(1, flags=flags)).marks == {Mark.METER_FATAL}
-    assert rule(PROFILE, Seen(), reading(1, flags=("status:0x00020104",))).marks == frozenset()  # an older meter's word
+    assert rule(PROFILE, Seen(), reading(1, flags=("status:0x00020180",))).marks == frozenset()  # an older meter's word
 
 
 def test_a_clock_that_is_set_back_begins_a_new_epoch() -> None:

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from math import inf
 from random import Random
 from types import FrameType
@@ -29,7 +29,6 @@ import pytest
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from gateway.metering.store import OriginalReading, ReadingStore
 from lifecycle.canonical import parse_time
 from lifecycle.journal import read_entry, step_of
 from lifecycle.law import LAW
@@ -38,7 +37,7 @@ from lifecycle.store.engine import connect, open_database
 from lifecycle.store.replicas import replay_kept
 from lifecycle.store.repository import Repository
 from tests.support.campaign import Campaign
-from tests.support.lives import GATEWAY, START, SettableClock, cast, disturbances, life_of, live, shortest_way, take
+from tests.support.lives import GATEWAY, SettableClock, cast, disturbances, life_of, live, shortest_way, take
 from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.campaign, pytest.mark.crash]
@@ -297,55 +296,3 @@ def test_server_killed_in_transitions(
             os.close(to_child)
         ledger.check(child.acknowledged, deaths=2)
     ledger.report(campaign, "Crash: the PostgreSQL server itself", killed=crashes)
-
-
-def batch_of(number: int) -> list[OriginalReading]:
-    """A batch of readings that says of each which batch it is from."""
-    size = 1 + number * 7 % 30
-    return [OriginalReading("0a01454d48", f"0100010800{index:02x}", START, number, -1, 30) for index in range(size)]
-
-
-def storing(url: str, first: int) -> Work:
-    """The work of a child that keeps batch after batch."""
-
-    def work(acknowledge: Acknowledge) -> None:
-        store = ReadingStore(connect(url))
-        acknowledge({"ready": True})
-        for number in count(first):
-            store.add(GATEWAY, batch_of(number))
-            acknowledge({"batch": number})
-
-    return work
-
-
-def kept_batches(url: str) -> dict[int, list[OriginalReading]]:
-    """What the store holds, by batch."""
-    engine = connect(url)
-    settle(engine)
-    store = ReadingStore(engine)
-    kept: dict[int, list[OriginalReading]] = {}
-    for reading in reversed(store.latest(GATEWAY, limit=store.count(GATEWAY))):
-        kept.setdefault(reading.value, []).append(reading)
-    engine.dispose()
-    return kept
-
-
-def test_killed_in_storing_readings(campaign: Campaign, database_url: str) -> None:
-    """An acknowledged reading is never lost, and of a batch all are kept or none."""
-    Ledger.begun(database_url)
-    chance = Random("readings")  # noqa: S311  the same lots each time
-    kills = campaign.count(100)
-    known = unacknowledged = 0
-    for number in range(kills):
-        said = kill_at_random(storing(database_url, known), chance, number)
-        batches = [one["batch"] for one in said if "batch" in one]
-        kept = kept_batches(database_url)
-        unasked = len(kept) - known - len(batches)
-        assert 0 <= unasked <= 1, "acknowledged and not kept, or kept and never sent"
-        assert kept == {batch: batch_of(batch) for batch in range(len(kept))}
-        known = len(kept)
-        unacknowledged += unasked
-    assert known > unacknowledged, "no child lived to acknowledge anything"
-    figures = {"acknowledged_batches": known - unacknowledged, "committed_unacknowledged": unacknowledged}
-    name = f"Crash: readings on {make_url(database_url).get_backend_name()}"
-    campaign.report(name, killed=kills, lost=0, torn=0, **figures)
