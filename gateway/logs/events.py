@@ -94,13 +94,17 @@ class EventId(IntEnum):
     REGISTER_RAN_BACK = 2020
     UNIT_CHANGED = 2021
     METER_FATAL = 2022
-    METER_CHANGED = 2023
+    METER_ADDED = 2023
+    METER_CHANGED = 2024
+    METER_REMOVED = 2025
     CALIBRATION_LOG_FULL = 2099
     DATA_DELIVERED = 3001
     OWN_DATA_READ = 3002
     ACCESS_TO_OWN_DATA_REFUSED = 3003
     OWN_PROFILE_CHANGED = 3004
     OWN_READINGS_DELETED = 3010
+    OWN_SELF_TEST_PASSED = 3020
+    OWN_SELF_TEST_FAILED = 3021
     OWN_LOG_NEARLY_FULL = 3050
     OWN_LOG_FREED = 3052
     OWN_LOG_FULL = 3099
@@ -254,7 +258,9 @@ _ROWS: Final = (
         "Zähler meldet fatalen Fehler: [meter], Register [obis], Listeneintrag [entry]",
         "meter reports a fatal error: [meter], register [obis], entry [entry] of its list",
     ),
-    (EventId.METER_CHANGED, 1, 0, "Zähler [meter] [change]", "meter [meter] [change]"),
+    (EventId.METER_ADDED, 1, 0, "Zähler [meter] aufgenommen", "meter [meter] added"),
+    (EventId.METER_CHANGED, 1, 0, "Profil des Zählers [meter] geändert", "profile of meter [meter] changed"),
+    (EventId.METER_REMOVED, 1, 0, "Zähler [meter] entfernt", "meter [meter] removed"),
     (EventId.CALIBRATION_LOG_FULL, 4, 1, "Kapazitätsgrenze des Eichlogs erreicht", "calibration log full"),
     (
         EventId.DATA_DELIVERED,
@@ -272,6 +278,14 @@ _ROWS: Final = (
         0,
         "[count] Listeneinträge gelöscht: Zähler [meter], Register [obis], [since] bis [until], Prüfwert [hash]",
         "[count] entries deleted: meter [meter], register [obis], [since] to [until], hash [hash]",
+    ),
+    (EventId.OWN_SELF_TEST_PASSED, 1, 0, "Selbsttest des SMGW bestanden", "the gateway's self-test passed"),
+    (
+        EventId.OWN_SELF_TEST_FAILED,
+        3,
+        1,
+        "Selbsttest des SMGW nicht bestanden: [finding]",
+        "the gateway's self-test failed: [finding]",
     ),
     (EventId.OWN_LOG_NEARLY_FULL, 2, 0, "Ihr Log ist zu [percent] % belegt", "your log is [percent] % full"),
     (

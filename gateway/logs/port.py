@@ -81,6 +81,14 @@ class LogPort:
         }
         self._store.write(Note(EventId.DATA_DELIVERED, told, delivery.consumer))
 
+    @entry_point(Role.GATEWAY, Interface.INSIDE, Function.WRITE_LOGS)
+    def filled(self) -> dict[Log, float]:
+        """How full the logs are; see :meth:`LogStore.filled`.
+
+        :raises lifecycle.gate.Closed: if the gate is shut for it.
+        """
+        return self._store.filled()
+
     @entry_point(Role.GWA, Interface.WAN_ADMIN, Function.READ_SYSTEM_LOG)
     def system_log(self, *, after: int = 0, limit: int = MAX_READ) -> list[LogEntry]:
         """The system log for the administrator, oldest first.
@@ -98,6 +106,14 @@ class LogPort:
         :raises LogError: if *limit* is too large.
         """
         return self._store.read(Log.SYSTEM, after=after, limit=limit)
+
+    @entry_point(Role.SERVICETECHNIKER, Interface.HAN_TECHNICIAN, Function.READ_SYSTEM_LOG)
+    def system_log_end_on_site(self) -> int:
+        """The number of the last entry of the system log for the Servicetechniker, 0 where there is none.
+
+        :raises lifecycle.gate.Closed: if the gate is shut for it.
+        """
+        return self._store.end(Log.SYSTEM).number
 
     @entry_point(Role.GWA, Interface.WAN_ADMIN, Function.READ_CALIBRATION_LOG)
     def calibration_log(self, *, after: int = 0, limit: int = MAX_READ) -> list[LogEntry]:
@@ -119,6 +135,18 @@ class LogPort:
         if not consumer:
             raise LogError("a consumer log is somebody's; nobody was named")
         return self._store.read(Log.CONSUMER, consumer, after=after, limit=limit)
+
+    @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_CONSUMER_LOG)
+    def own_log_end(self, consumer: str) -> int:
+        """The number of the last entry of a consumer's own log, 0 where there is none.
+
+        :param consumer: as whom the caller showed himself.
+        :raises lifecycle.gate.Closed: if the gate is shut for it.
+        :raises LogError: if *consumer* is empty.
+        """
+        if not consumer:
+            raise LogError("a consumer log is somebody's; nobody was named")
+        return self._store.end(Log.CONSUMER, consumer).number
 
     @entry_point(Role.GWA, Interface.WAN_ADMIN, Function.MANAGE_LOGS)
     def free_consumer_log(self, consumer: str, *, keep: int, by: str) -> int:

@@ -19,7 +19,7 @@ from datetime import datetime
 from enum import StrEnum, unique
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.logs.events import EVENTS, Event, EventId, Level, Log, Outcome
@@ -46,6 +46,14 @@ MAX_READ = 1000
 MAX_DETAIL = 256
 """Characters of a detail."""
 _SMALLEST = 4
+_LOCK_BOOKS: Final = (
+    update(log_books)
+    .where(
+        log_books.c.gateway == bindparam("of_gateway"), log_books.c.log == str(Log.SYSTEM), log_books.c.consumer == ""
+    )
+    .values(last=log_books.c.last)
+)
+"""Made once: it is executed for each reading that is kept."""
 
 
 class LogError(Exception):
@@ -341,16 +349,25 @@ class LogStore:
             rows = connection.execute(select(log_books).where(log_books.c.gateway == self._gateway)).all()
         return [self._reached(Limit.FULL, book) for book in map(_book, rows) if self._is_full(book)]
 
+    def filled(self) -> dict[Log, float]:
+        """The share of each kind of log that is taken, 0 to 1; of the consumers' logs that of the fullest."""
+        with self.storage.engine.connect() as connection:
+            rows = connection.execute(select(log_books).where(log_books.c.gateway == self._gateway)).all()
+        counts = dict.fromkeys(Log, 0)
+        for book in map(_book, rows):
+            counts[book.log] = max(counts[book.log], book.count)
+        return {log: count / self.policy.capacity(log) for log, count in counts.items()}
+
     def verify(
         self, log: Log, consumer: str = "", *, verifies: Verifies | None = None, known: End | None = None
     ) -> Broken | None:
-        """Follow a log's chain.
+        """Follow a log's chain, as it is at one moment.
 
         :param verifies: checks the signatures of the calibration log.
         :param known: an end of this log as it was noted elsewhere; it must be in it.
         :returns: the first broken entry, ``None`` where all are whole.
         """
-        with self.storage.engine.connect() as connection:
+        with self.storage.snapshot() as connection:
             book = self._book(connection, log, consumer)
             rows = connection.execute(self._entries(log, consumer)).all()
         beside = [(kept_line(row), _beside(row)) for row in rows]
@@ -496,8 +513,10 @@ class LogStore:
 
     def _alone(self, connection: Connection) -> None:
         """Let nobody else write this gateway's logs until the transaction ends: its system log's row is the lock."""
-        self._new_book(connection, Log.SYSTEM, "")
-        connection.execute(self._of_book(_Book(Log.SYSTEM, "", 1, End(0, ""))).values(last=log_books.c.last))
+        this = {"of_gateway": self._gateway}
+        if connection.execute(_LOCK_BOOKS, this).rowcount == 0:
+            self._new_book(connection, Log.SYSTEM, "")
+            connection.execute(_LOCK_BOOKS, this)
 
     def _new_book(self, connection: Connection, log: Log, consumer: str) -> _Book:
         begin = self._genesis(log, consumer)

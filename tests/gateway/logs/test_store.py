@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Engine, delete, event, select, update
 
 from gateway.logs.events import EventId, Log
 from gateway.logs.schema import log_books, log_entries
@@ -185,6 +185,14 @@ def test_a_full_consumer_log_concerns_that_consumer_until_it_is_freed(engine: En
     assert store.verify(Log.CONSUMER, ANNA) is None
 
 
+def test_how_full_the_logs_are_is_told_by_kind_and_for_the_fullest(engine: Engine) -> None:
+    store = kept(engine)
+    assert store.filled() == {Log.SYSTEM: 0, Log.CALIBRATION: 0, Log.CONSUMER: 0}
+    store.write(FAILED, updated(), read_own(), read_own(), read_own(BERT))
+    kept(engine, gateway=OTHER_GATEWAY).write(read_own(), read_own(), read_own())
+    assert store.filled() == {Log.SYSTEM: 1 / 20, Log.CALIBRATION: 1 / 12, Log.CONSUMER: 2 / 10}
+
+
 def test_freeing_leaves_room_or_is_refused(engine: Engine) -> None:
     store = kept(engine)
     store.write(read_own())
@@ -292,6 +300,33 @@ def test_the_first_broken_entry_is_named(engine: Engine, how: str) -> None:
     broken = store.verify(Log.CALIBRATION, verifies=signer().verifies)
     assert broken is not None
     assert (broken.number, words in broken.reason) == (number, True), broken
+
+
+@pytest.mark.parametrize("read", ["log_books", "log_entries"])
+@pytest.mark.parametrize("log", [Log.SYSTEM, Log.CALIBRATION])
+def test_what_another_writes_while_a_chain_is_followed_does_not_break_it(
+    engine: Engine, database_url: str, read: str, log: Log
+) -> None:
+    """Another process with the same database: it knows nothing of the locks of this one, and overwrites the oldest."""
+    store = kept(engine, signer=signer())
+    note = FAILED if log is Log.SYSTEM else updated()
+    store.write(*[note] * (SMALL.system if log is Log.SYSTEM else 3))
+    followed = connect(database_url)
+    written: list[str] = []
+
+    def write(*told: Any) -> None:
+        if f"FROM {read}" in told[2]:
+            written.append(told[2])
+            store.write(note)
+
+    event.listen(followed, "before_cursor_execute", write)
+    end = store.end(log)
+    assert kept(followed).verify(log, verifies=signer().verifies, known=end) is None
+    event.remove(followed, "before_cursor_execute", write)
+    assert written
+    assert kept(followed).verify(log, verifies=signer().verifies, known=end) is None
+    assert store.end(log).number == end.number + len(written)
+    followed.dispose()
 
 
 def test_a_tail_cut_off_with_its_book_shows_against_an_end_that_is_known(engine: Engine) -> None:
