@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.lmn.obis import format_obis, format_scaled, unit_symbol
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.booking import Mark
 from gateway.tariffing.periods import local_text
-from gateway.tariffing.status import PtbStatus
 
 if TYPE_CHECKING:
     from gateway.tariffing.booking import Account, Booking, DayResult

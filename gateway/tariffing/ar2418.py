@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.lmn.device_id import DeviceIdError, device_id_from_server_id, server_id_from_device_id
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.profile import EvaluationProfile
 from gateway.tariffing.readings import MeterReading, ReadingList
-from gateway.tariffing.status import PtbStatus, ptb_of_fnn
+from gateway.tariffing.status import ptb_of_fnn
 
 ELECTRICITY: Final = 0
 
@@ -142,8 +143,8 @@ class StatedReading:
     @property
     def status(self) -> PtbStatus:
         """The worse of what the two status words say."""
-        of_fnn = ptb_of_fnn(self.status_fnn) if self.status_fnn else PtbStatus.NO_ERROR
-        return max(of_fnn, self.status_ptb or PtbStatus.NO_ERROR)
+        of_fnn = ptb_of_fnn(self.status_fnn) if self.status_fnn else PtbStatus.OK
+        return max(of_fnn, self.status_ptb or PtbStatus.OK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.ar2418 import ESPI_OF_DLMS, Block, MeterReadings, ReadingType, StatedReading, UsagePoint
 from gateway.tariffing.booking import Account, Mark
 from gateway.tariffing.periods import SECOND, Period
 from gateway.tariffing.readings import ReadingList
-from gateway.tariffing.status import PtbStatus
 
 _STATUS: Final[Mapping[Mark, PtbStatus]] = MappingProxyType(
-    {Mark.NONE: PtbStatus.NO_ERROR, Mark.GAP: PtbStatus.WARNING, Mark.UNASSIGNED: PtbStatus.TEMPORARY_ERROR}
+    {Mark.NONE: PtbStatus.OK, Mark.GAP: PtbStatus.WARNING, Mark.UNASSIGNED: PtbStatus.TEMPORARY_ERROR}
 )
 """How a booking's mark is told with the reading that ends it."""
 
@@ -38,12 +38,12 @@ def derived_lists(account: Account, tariff_id: str, usage_point: str) -> Iterato
     """
     first, last = account.bookings[0].begin.at, account.bookings[-1].end.at
     for register, amount in account.registers.items():
-        values = [StatedReading(first, 0, status_ptb=PtbStatus.NO_ERROR)]
+        values = [StatedReading(first, 0, status_ptb=PtbStatus.OK)]
         values += [
             StatedReading(each.at, each.value, status_ptb=_STATUS[each.mark]) for each in account.derived_list(register)
         ]
         if values[-1].at != last:
-            values.append(StatedReading(last, amount, status_ptb=PtbStatus.NO_ERROR))
+            values.append(StatedReading(last, amount, status_ptb=PtbStatus.OK))
         kind = _kind(account.original, register, f"{register.hex()}.{tariff_id}.sm", None)
         yield _list(kind, account.original.meter, usage_point, account.period, values)
 

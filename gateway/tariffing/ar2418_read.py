@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from gateway.lmn.obis import ObisError, parse_obis
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.ar2418 import (
     DLMS_OF_ESPI,
     Block,
@@ -55,7 +56,7 @@ from gateway.tariffing.profile import (
     Threshold,
     UseCase,
 )
-from gateway.tariffing.status import PtbStatus, ptb_of_fnn
+from gateway.tariffing.status import ptb_of_fnn
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _HIGHEST_EXPONENT: Final = 18

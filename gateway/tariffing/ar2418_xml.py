@@ -26,8 +26,7 @@ Element: TypeAlias = Any
 
 _MIDNIGHT_24: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})T24:00:00(?:\.0+)?(.*)", re.ASCII)
 _INTEGER: Final = re.compile(r"[+-]?\d{1,18}", re.ASCII)
-_FIRST_YEAR: Final = 1900
-_LAST_YEAR: Final = 2999
+_YEARS: Final = range(1900, 3000)
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2})*")
 
 
@@ -160,22 +159,26 @@ def octets(element: Element, name: str) -> bytes | None:
 
 
 def instant_of(element: Element, after: datetime | None = None) -> datetime:
-    """An element's time. Without a zone it is German local time; of an hour that comes twice, the one after *after*.
+    """An element's time, in the zone that it names. Without one it is German local time, given in UTC; of an hour that
+    comes twice, the one after *after*.
 
     :raises DocumentError: if it is no date and time, or one of a year in which nobody measures.
     """
     written = text_of(element)
     try:
         found = _instant(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise DocumentError(
             f"{short_name(element)} is {_quoted(written)}, not a date and time", element.sourceline
         ) from None
-    if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
-        raise DocumentError(f"{short_name(element)} is of the year {found.year}", element.sourceline)
-    if found.tzinfo is not LOCAL or after is None or found.astimezone(UTC) > after.astimezone(UTC):
+    year = found.astimezone(LOCAL).year if found.year in _YEARS else found.year
+    if year not in _YEARS:
+        raise DocumentError(f"{short_name(element)} is of the year {year}", element.sourceline)
+    if found.tzinfo is not LOCAL:
         return found
-    return found.replace(fold=1)
+    if after is not None and found.astimezone(UTC) <= after.astimezone(UTC):
+        found = found.replace(fold=1)
+    return found.astimezone(UTC)
 
 
 def _instant(written: str) -> datetime:

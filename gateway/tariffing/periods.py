@@ -29,7 +29,7 @@ class Period:
     def __post_init__(self) -> None:
         if self.begin.tzinfo is None or self.end.tzinfo is None:
             raise TariffingError("a period's begin and end need a zone")
-        if self.end <= self.begin:
+        if self.end.astimezone(UTC) <= self.begin.astimezone(UTC):
             raise TariffingError(f"a period ends after it begins, not from {self.begin} to {self.end}")
 
     @classmethod
@@ -39,8 +39,8 @@ class Period:
 
     @property
     def seconds(self) -> int:
-        """How long it is."""
-        return int((self.end - self.begin) // SECOND)
+        """How long it is; in UTC, for within one zone clocks would be subtracted, and they are set twice a year."""
+        return int((self.end.astimezone(UTC) - self.begin.astimezone(UTC)) // SECOND)
 
     def days(self) -> Iterator[tuple[date, Period]]:
         """The local days it touches, each with the part of it that lies in the period."""

@@ -17,10 +17,10 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from gateway.lmn.obis import format_obis
-from gateway.metering.store import OriginalReading
+from gateway.lmn.status import GatewayStatus, PtbStatus, noted_meter_status, ptb_status
+from gateway.metering.readings import OriginalReading
 from gateway.tariffing.errors import ReadingsError
 from gateway.tariffing.periods import EPOCH, SECOND, Period, local_text, offset_seconds
-from gateway.tariffing.status import PtbStatus, ptb_of_flags
 
 QUARTER_HOUR: Final = 900
 _HOUR: Final = 3_600
@@ -40,13 +40,17 @@ class MeterReading:
     :ivar status: how far it can be trusted.
     :ivar target: the time that it was taken for (target time), where the gateway says so.
     :ivar position: its place in the original list, from 0.
+    :ivar entry: number of its entry on the gateway's list, 0 where it is on none.
+    :ivar hash: hash of that entry, SHA-256, hexadecimal.
     """
 
     captured: datetime
     value: int | None
-    status: PtbStatus = PtbStatus.NO_ERROR
+    status: PtbStatus = PtbStatus.OK
     target: datetime | None = None
     position: int = 0
+    entry: int = 0
+    hash: str = ""
 
     @property
     def usable(self) -> bool:
@@ -108,6 +112,18 @@ class ReadingList:
         :param also: times beside the grid that count too: switch times, begin and end of the billing period.
         :raises ReadingsError: if two readings of one moment differ.
         """
+        return self._points_of_targets if self._has_targets else self._points(also)
+
+    @cached_property
+    def _has_targets(self) -> bool:
+        return all(reading.target is not None for reading in self.readings)
+
+    @cached_property
+    def _points_of_targets(self) -> list[Point]:
+        """Where the list says itself what each reading counts for, other times change nothing: found once."""
+        return self._points(())
+
+    def _points(self, also: Iterable[datetime]) -> list[Point]:
         grid = _Grid(self.registration_period or QUARTER_HOUR, self.tolerance, also)
         found: dict[datetime, Point] = {}
         for reading in self.readings:
@@ -205,7 +221,9 @@ def reading_lists(originals: Iterable[OriginalReading], period: int | None = Non
             raise ReadingsError(f"{format_obis(obis)} of {meter} changes its scaler or unit")
         ((scaler, unit),) = scales
         readings = [
-            MeterReading(each.captured, each.value, ptb_of_flags(each.flags), position=number)
+            MeterReading(
+                each.captured, each.value, ptb_status(GatewayStatus(0), noted_meter_status(each.flags)), position=number
+            )
             for number, each in enumerate(of_register)
         ]
         lists.append(ReadingList(obis, meter, scaler, unit, readings, period))

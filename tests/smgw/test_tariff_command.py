@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.ar2418 import Block, Document, MeterReadings, ReadingType, StatedReading
 from gateway.tariffing.ar2418_write import write
 from gateway.tariffing.readings import ReadingList
-from gateway.tariffing.status import PtbStatus
 from smgw.cli import main
 from tests.shared_data import shared_data
 from tests.support.tariffs import HT_BY_DAY, NT, days, documents, local, profile, quarters, reading_list

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.ar2418 import (
     Block,
     Certificate,
@@ -21,7 +22,6 @@ from gateway.tariffing.calendar import DayProfile, SpecialDay, TariffCalendar
 from gateway.tariffing.periods import LOCAL, Period, midnight
 from gateway.tariffing.profile import EvaluationProfile, TariffStage, UseCase
 from gateway.tariffing.readings import MeterReading, ReadingList
-from gateway.tariffing.status import PtbStatus
 
 METER = "1EMH0012345678"
 METER_HEX = "0A01454D480000BC614E"
@@ -71,7 +71,7 @@ def reading_list(
         if number:
             value += steps if isinstance(steps, int) else steps[(number - 1) % len(steps)]
         if at not in left_out:
-            grade = (status or {}).get(at, PtbStatus.NO_ERROR)
+            grade = (status or {}).get(at, PtbStatus.OK)
             readings.append(MeterReading(at, value, grade, position=len(readings)))
     return ReadingList(obis, METER, -1, 30, readings)
 

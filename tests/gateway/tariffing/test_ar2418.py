@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing.ar2418 import (
     Block,
     Certificate,
@@ -46,7 +47,6 @@ from gateway.tariffing.profile import (
     Threshold,
     UseCase,
 )
-from gateway.tariffing.status import PtbStatus
 from tests.shared_data import shared_data
 from tests.support.tariffs import (
     ERRORS,
@@ -272,6 +272,31 @@ def test_times_without_a_zone_in_the_hour_that_comes_twice() -> None:
     assert [each.at.astimezone(UTC) for each in found.lists[0].readings] == [
         each.captured for each in reading_list(period).readings
     ]
+
+
+@pytest.mark.parametrize("day", ["2017-03-20", "2017-10-20"])
+def test_a_period_without_a_zone_in_which_clocks_are_set(day: str) -> None:
+    period = days(day, 30)
+    data = write(documents(profile(period), reading_list(HOUR))[1]).decode()
+    bare = data.replace("+01:00", "").replace("+02:00", "")
+    (found,) = read(bare.encode()).usage_points
+    assert found.profile is not None
+    assert found.profile.period == period
+    assert found.profile.period.seconds == period.seconds
+
+
+def test_what_is_read_without_a_zone_is_written_and_read_the_same() -> None:
+    data = write(documents(profile(HOUR), reading_list(HOUR))[0]).decode()
+    for written in ("2017-10-29T02:30:00", "2017-03-26T02:30:00"):
+        document = read(data.replace("2017-11-04T12:15:00+01:00", written).encode())
+        assert read(write(document)) == document
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T24:00:00", "9999-12-31T24:00:00Z", "1900-01-01T00:00:00+23:59"])
+def test_times_beyond_the_calendar_are_refused(written: str) -> None:
+    data = write(documents(profile(HOUR), reading_list(HOUR))[0]).decode()
+    with pytest.raises(DocumentError, match="start is"):
+        read(data.replace("2017-11-04T12:15:00+01:00", written).encode())
 
 
 def test_which_lists_are_original() -> None:

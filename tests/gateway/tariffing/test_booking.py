@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing import taf02
 from gateway.tariffing.booking import Account, Mark
 from gateway.tariffing.calendar import DayProfile
@@ -17,7 +18,6 @@ from gateway.tariffing.errors import ProfileError, ReadingsError
 from gateway.tariffing.periods import LOCAL, Period, midnight
 from gateway.tariffing.profile import TariffStage
 from gateway.tariffing.readings import MeterReading, ReadingList
-from gateway.tariffing.status import PtbStatus
 from tests.support.tariffs import (
     ERRORS,
     EXPORT,
@@ -98,7 +98,7 @@ def test_the_reason_says_what_is_wrong_with_readings() -> None:
 
     readings = list(original.readings)
     assert reason(readings) == "2 readings are not usable (status 3 and 4)"
-    valid = {each.captured: replace(each, status=PtbStatus.NO_ERROR) for each in readings}
+    valid = {each.captured: replace(each, status=PtbStatus.OK) for each in readings}
     number = readings[24].position
     assert readings[number].captured == six
     none, late = list(valid.values()), list(valid.values())

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.metering.store import OriginalReading
+from gateway.lmn.status import PtbStatus
+from gateway.metering.readings import OriginalReading
 from gateway.tariffing.errors import ReadingsError
 from gateway.tariffing.readings import MeterReading, ReadingList, reading_lists, within
-from gateway.tariffing.status import PtbStatus
 from tests.support.tariffs import IMPORT, METER, QUARTER, days, local, reading_list
 
 DAY = days("2017-11-04")
@@ -98,14 +98,14 @@ def test_a_period_has_its_begin_and_its_end() -> None:
 
 def test_the_original_list_of_the_store() -> None:
     stored = [
-        OriginalReading(METER, obis, at, value, -1, 30, ("unsigned", "fatal-error") if value == 6 else ())
+        OriginalReading(METER, obis, at, value, -1, 30, ("unsigned", "status:0x00020104") if value == 6 else ())
         for at, value in ((NOON, 5), (NOON + QUARTER, 6))
         for obis in ("0100010800ff", "0100020800ff")
     ]
     imported, exported = reading_lists(stored, 900)
     assert (imported.obis, imported.meter, imported.scaler, imported.unit) == (IMPORT, METER, -1, 30)
     assert [(each.captured, each.value, each.status, each.position) for each in exported.readings] == [
-        (NOON, 5, PtbStatus.NO_ERROR, 0),
+        (NOON, 5, PtbStatus.OK, 0),
         (NOON + QUARTER, 6, PtbStatus.FATAL_ERROR, 1),
     ]
     assert exported.obis.hex() == "0100020800ff"

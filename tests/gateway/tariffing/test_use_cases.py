@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.lmn.status import PtbStatus
 from gateway.tariffing import (
     rules,
     taf01,
@@ -43,7 +44,6 @@ from gateway.tariffing.profile import (
 )
 from gateway.tariffing.readings import MeterReading, ReadingList
 from gateway.tariffing.series import grid_times
-from gateway.tariffing.status import PtbStatus
 from tests.support.tariffs import (
     ERRORS,
     EXPORT,
