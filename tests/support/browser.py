@@ -43,13 +43,17 @@ def _program(name: str) -> str:
 
 
 @contextmanager
-def chromium(profile: Path, *, phone: bool = False) -> Iterator[webdriver.Chrome]:
-    """A browser with nothing remembered in ``profile``, closed whatever happens meanwhile."""
+def chromium(profile: Path, *, phone: bool = False, self_signed: bool = False) -> Iterator[webdriver.Chrome]:
+    """A browser with nothing remembered in ``profile``, closed whatever happens meanwhile.
+
+    :param self_signed: whether it takes certificates that nobody has issued.
+    """
     # Both paths are given below; should Selenium look all the same, then on this machine only.
     os.environ["SE_OFFLINE"] = "true"
     os.environ["SE_AVOID_STATS"] = "true"
     options = Options()
     options.binary_location = _program("chromium")
+    options.accept_insecure_certs = self_signed
     for flag in FLAGS:
         options.add_argument(flag)
     options.add_argument(f"--user-data-dir={profile}")

@@ -1,0 +1,85 @@
+"""The languages of the page, and days and times as each writes them. Times are German legal time (gesetzliche Zeit)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import StrEnum, unique
+from typing import Final
+
+from gateway.tariffing.periods import LOCAL
+
+
+@unique
+class Language(StrEnum):
+    """A language of the page."""
+
+    GERMAN = "de"
+    ENGLISH = "en"
+
+    @property
+    def other(self) -> Language:
+        """The one to switch to."""
+        return Language.ENGLISH if self is Language.GERMAN else Language.GERMAN
+
+
+def language_of(asked: str, kept: str, accepted: str) -> Language:
+    """The language that is asked for, else the one chosen before, else the first of the browser's, else German.
+
+    :param asked: of the address.
+    :param kept: of the cookie.
+    :param accepted: an ``Accept-Language`` header (RFC 9110 12.5.4); its weights are in descending order in practice.
+    """
+    for wish in (asked, kept, *(part.partition(";")[0].strip()[:2].lower() for part in accepted.split(","))):
+        if wish in set(Language):
+            return Language(wish)
+    return Language.GERMAN
+
+
+_WEEKDAYS: Final = {
+    Language.GERMAN: ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
+    Language.ENGLISH: ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"),
+}
+_MONTHS: Final = {
+    Language.GERMAN: (
+        *("Januar", "Februar", "März", "April", "Mai", "Juni"),
+        *("Juli", "August", "September", "Oktober", "November", "Dezember"),
+    ),
+    Language.ENGLISH: (
+        *("January", "February", "March", "April", "May", "June"),
+        *("July", "August", "September", "October", "November", "December"),
+    ),
+}
+_ZONES: Final = {"CET": "MEZ", "CEST": "MESZ"}
+
+
+def weekday(day: date, language: Language) -> str:
+    """The name of its day of the week."""
+    return _WEEKDAYS[language][day.weekday()]
+
+
+def month_name(day: date, language: Language) -> str:
+    """The name of its month."""
+    return _MONTHS[language][day.month - 1]
+
+
+def day_text(day: date, language: Language) -> str:
+    """A date, such as ``1. März 2026`` or ``1 March 2026``."""
+    dot = "." if language is Language.GERMAN else ""
+    return f"{day.day}{dot} {month_name(day, language)} {day.year}"
+
+
+def clock_text(instant: datetime, language: Language) -> str:
+    """The time of day, to the minute; with the zone where clocks show that time twice on that day."""
+    local = instant.astimezone(LOCAL)
+    text = f"{local:%H:%M}"
+    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+        return text
+    zone = local.tzname() or ""
+    return f"{text} {_ZONES.get(zone, zone) if language is Language.GERMAN else zone}"
+
+
+def moment_text(instant: datetime, language: Language) -> str:
+    """Date and time of day."""
+    local = instant.astimezone(LOCAL)
+    comma = "," if language is Language.GERMAN else " at"
+    return f"{day_text(local.date(), language)}{comma} {clock_text(instant, language)}"

@@ -1,0 +1,62 @@
+"""Templates, and what they can call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import TypeVar
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from gateway.han.page import explained, languages
+from gateway.han.page.languages import Language
+from gateway.han.page.shown import obis_text, stage_name
+from gateway.han.page.texts import WORDS
+from gateway.tariffing.periods import local_date
+
+T = TypeVar("T")
+
+
+def render(name: str, language: Language, **context: object) -> str:
+    """A page, or a part of one, from its template."""
+    return _environment(language).get_template(name).render(**context)
+
+
+@cache
+def _environment(language: Language) -> Environment:
+    environment = Environment(
+        loader=PackageLoader("gateway.han.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def spoken(write: Callable[[T, Language], str]) -> Callable[[T], str]:
+        return lambda value: write(value, language)
+
+    environment.filters.update(
+        day=spoken(languages.day_text),
+        moment=spoken(languages.moment_text),
+        use_case=spoken(explained.use_case_name),
+        use_case_text=spoken(explained.use_case_text),
+        stage_name=spoken(stage_name),
+        local_date=local_date,
+        last_day=_last_day,
+        obis=obis_text,
+        breakable=_breakable,
+    )
+    environment.globals.update(t=WORDS[language], language=language)
+    return environment
+
+
+def _last_day(end: datetime) -> date:
+    """The last day of what ends then."""
+    return local_date(end - timedelta.resolution)
+
+
+def _breakable(text: str) -> Markup:
+    """A long identification that may be broken anywhere between four characters, so that it fits on a phone."""
+    return Markup("<wbr>").join(text[at : at + 4] for at in range(0, len(text), 4))
