@@ -49,11 +49,12 @@ class AlreadyConfigured(ConfigurationError):
 
 
 def _check_host(host: object, what: str) -> None:
-    if not isinstance(host, str) or not (_is_address(host) or _is_host_name(host)):
+    if not isinstance(host, str) or not (is_address(host) or _is_host_name(host)):
         raise ConfigurationError(f"{what} {host!r} is neither an IP address nor a host name")
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether a host is named by its IP address."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

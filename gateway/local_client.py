@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from gateway.configuration import CommunicationParameters, InitialConfiguration
-    from gateway.local_functions import ConnectionReport
+    from gateway.reaching import ConnectionReport
     from lifecycle.parties import Party
     from smpki.names import Environment
 

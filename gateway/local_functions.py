@@ -13,12 +13,8 @@ is put down before the first key goes in, and an import that was cut short is fi
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from cryptography import x509
 
@@ -34,14 +30,12 @@ from gateway.door import entry_point
 from gateway.module import DeviceError
 from gateway.pki import preparation
 from gateway.pki.administrator import admit_administrator, check_initial, holds_administrator
+from gateway.reaching import Connect, ConnectionReport, connect_tcp, try_connection, way_to_administrator
 from lifecycle.functions import Function, Interface
 from lifecycle.gate import Gate
 from lifecycle.roles import Role
 from securitymodule.client import SecurityModule
 from smpki.names import Environment
-
-CONNECT_SECONDS: Final = 10.0
-"""How long a connection test waits; ours."""
 
 
 class IntegratorPinMissing(DeviceError):
@@ -56,37 +50,6 @@ class IntegratorPinUseless(DeviceError):
 
     def __init__(self) -> None:
         super().__init__("the Integrator-PIN opens nothing any more: the GWA's public keys are in the module (ch. 6)")
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionReport:
-    """What a connection test found.
-
-    :ivar host: host that was tried: the proxy's where there is one.
-    :ivar port: its TCP port.
-    :ivar reached: whether it answered.
-    :ivar seconds: how long that took, or until it failed.
-    :ivar trouble: why it was not reached, in words; empty where it was.
-    """
-
-    host: str
-    port: int
-    reached: bool
-    seconds: float
-    trouble: str = ""
-
-
-Connect = Callable[[str, int, float], None]
-"""Connects to a host and port over TCP within some seconds, and lets go.
-
-:raises OSError: if that fails.
-"""
-
-
-def connect_tcp(host: str, port: int, seconds: float) -> None:
-    """See :data:`Connect`."""
-    with socket.create_connection((host, port), timeout=seconds):
-        pass
 
 
 class LocalFunctions:
@@ -241,14 +204,8 @@ class LocalFunctions:
         :raises lifecycle.gate.Closed: if the gate is shut for it.
         :raises ConfigurationError: if nothing says where the GWA is.
         """
-        host, port = self._way_to_administrator()
-        began = time.monotonic()
-        try:
-            self._connect(host, port, CONNECT_SECONDS)
-        except OSError as error:
-            words = error.strerror or str(error) or type(error).__name__
-            return ConnectionReport(host, port, False, time.monotonic() - began, words)
-        return ConnectionReport(host, port, True, time.monotonic() - began)
+        host, port = way_to_administrator(self._folder)
+        return try_connection(host, port, self._connect)
 
     def _opened(self) -> SecurityModule:
         """The module, the Integrator-PIN presented to it.
@@ -276,15 +233,3 @@ class LocalFunctions:
         admit_administrator(module, configuration, message)
         self._folder.finish()
         return True
-
-    def _way_to_administrator(self) -> tuple[str, int]:
-        initial, set_here = self._folder.initial(), self._folder.communication()
-        if set_here is not None and set_here.proxy_host is not None and set_here.proxy_port is not None:
-            return set_here.proxy_host, set_here.proxy_port
-        host = set_here.host if set_here is not None else None
-        port = set_here.port if set_here is not None else None
-        if initial is not None:
-            host, port = host or initial.communication.host, port or initial.communication.port
-        if host is None or port is None:
-            raise ConfigurationError("neither the initial configuration nor the parameters say where the GWA is")
-        return host, port

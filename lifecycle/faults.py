@@ -37,6 +37,7 @@ class Fault:
     :ivar source: where it is named.
     :ivar shuts: the interfaces that are off while it is open, whatever function is asked for.
     :ivar per_subject: whether it concerns one consumer at a time, named as *subject* in the record.
+    :ivar german_clearing: what clears it, in German.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Fault:
     source: str
     shuts: frozenset[Interface] = frozenset()
     per_subject: bool = False
+    german_clearing: str = ""
 
     def __post_init__(self) -> None:
         """Refuse a fault the law could not place.
@@ -105,6 +107,7 @@ FAULTS = Catalogue(
             "the GWA frees the log",
             "ch. 15",
             per_subject=True,
+            german_clearing="der GWA gibt das Log frei",
         ),
         Fault(
             "time-synchronisation-failing",
@@ -115,6 +118,7 @@ FAULTS = Catalogue(
             _DEVICE,
             "valid time again",
             "ch. 15",
+            german_clearing="wieder gültige Zeit",
         ),
         Fault(
             "clock-deviation",
@@ -125,6 +129,7 @@ FAULTS = Catalogue(
             _DEVICE,
             "valid time again",
             "published manual of a certified gateway (27 s at 15 min)",
+            german_clearing="wieder gültige Zeit",
         ),
         Fault(
             "connection-fault",
@@ -135,6 +140,7 @@ FAULTS = Catalogue(
             frozenset({Role.SERVICETECHNIKER}),
             "the Servicetechniker, on site",
             "ch. 15",
+            german_clearing="der Servicetechniker, vor Ort",
         ),
         Fault(
             "reading-store-critical",
@@ -145,6 +151,7 @@ FAULTS = Catalogue(
             _DEVICE,
             "the GWA, or retention makes room",
             "published manual of a certified gateway",
+            german_clearing="der GWA, oder Platz durch Löschfristen",
         ),
         Fault(
             "disk-full",
@@ -155,6 +162,7 @@ FAULTS = Catalogue(
             _DEVICE,
             "the GWA, or retention makes room",
             "ours, after ch. 15 (the manufacturer may add events)",
+            german_clearing="der GWA, oder Platz durch Löschfristen",
         ),
         Fault(
             "wan-han-not-separated",
@@ -166,6 +174,7 @@ FAULTS = Catalogue(
             "the GWA, after a passed self-test",
             "published manual of a certified gateway",
             shuts=frozenset({Interface.HAN_CONSUMER, Interface.HAN_TECHNICIAN, Interface.CLS}),
+            german_clearing="der GWA, nach bestandenem Selbsttest",
         ),
         Fault(
             "calibration-log-full",
@@ -176,6 +185,7 @@ FAULTS = Catalogue(
             _NOBODY,
             "nothing",
             "ch. 16",
+            german_clearing="nichts",
         ),
         Fault(
             "connection-beyond-repair",
@@ -193,9 +203,20 @@ FAULTS = Catalogue(
             _NOBODY,
             "nothing",
             "ch. 16",
+            german_clearing="nichts",
         ),
         *(
-            Fault(name, german, State.OUTAGE, EVERYTHING, reported_by, _NOBODY, "nothing", source)
+            Fault(
+                name,
+                german,
+                State.OUTAGE,
+                EVERYTHING,
+                reported_by,
+                _NOBODY,
+                "nothing",
+                source,
+                german_clearing="nichts",
+            )
             for name, german, reported_by, source in (
                 ("security-breach", "Sicherheitsverletzung", _ON_SITE, "ch. 17"),
                 ("functionless", "SMGW funktionslos", frozenset({Role.SERVICETECHNIKER}), "ch. 17"),

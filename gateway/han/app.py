@@ -6,9 +6,7 @@ Two ways to show who one is: a certificate in the TLS handshake, or HTTP Digest.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +18,6 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from gateway.han import answers
 from gateway.han.consumers import Consumer, Consumers
@@ -29,20 +26,13 @@ from gateway.han.digest import DigestCheck, Nonces, NotAuthenticated, read_param
 from gateway.han.errors import HanError
 from gateway.han.queries import Method, log_request, read_body, readings_request, usage_point_request
 from gateway.han.rates import Buckets, Rate
+from gateway.han.requests import not_too_often, whole_body
 from gateway.han.view import ConsumerView, SelfTests
 from lifecycle.functions import Credential
 from lifecycle.gate import Closed, Gate
 
 PATH: Final = "/smgw/m2m"
 """Where every client begins."""
-LARGEST_BODY: Final = 16 * 1024
-"""Bytes of a request's body; ours: the longest that is sensible has 64 channels."""
-LARGEST_HEAD: Final = 16 * 1024
-"""Bytes of its headers; ours."""
-MOST_HEADERS: Final = 64
-"""How many it may have; ours."""
-BODY_SECONDS: Final = 20.0
-"""How long its body may take to come; ours."""
 
 _HEADERS: Final = {
     "Cache-Control": "no-store",
@@ -91,6 +81,8 @@ class Han:
     """What stands behind the application.
 
     :ivar certificate: the certificate of this interface, DER.
+    :ivar gate: the gate as it is now.
+    :ivar clock: the time, UTC.
     """
 
     def __init__(
@@ -112,10 +104,10 @@ class Han:
         """
         self.certificate = certificate
         self.limits = limits or Limits()
-        self._gate = gate
+        self.gate = gate
         self._consumers = consumers
         self._data = data
-        self._clock = clock
+        self.clock = clock
         self._digest = DigestCheck(consumers, Nonces(monotonic))
         self._self_tests = SelfTests(data, monotonic)
         self._requests = Buckets(self.limits.requests, monotonic)
@@ -126,8 +118,8 @@ class Han:
         """The answer to a request; blocks for as long as the data takes."""
         method: Method | None = None
         try:
-            consumer, credential = self._who(asked)
-            view = ConsumerView(consumer.userid, self._gate, self._data, self._self_tests, self._clock)
+            consumer, credential = self.who(asked)
+            view = ConsumerView(consumer.userid, self.gate, self._data, self._self_tests, self.clock)
             if asked.userid is None:
                 return refusal(307, "requests go there", asked.begun, {"Location": view.path(credential)})
             if asked.userid != consumer.userid:
@@ -135,17 +127,19 @@ class Han:
             method, read = read_body(asked.body)
             return answered(200, str(method), self._answer(method, read, view, credential), asked.begun)
         except NotAuthenticated as error:
-            challenges = self._digest.challenges(stale=error.stale)
-            refused = refusal(401, str(error), asked.begun)
-            for challenge in challenges:
-                refused.headers.append("WWW-Authenticate", challenge)
-            return refused
+            return self.challenged(refusal(401, str(error), asked.begun), error)
         except HanError as error:
             return refusal(error.status, str(error), asked.begun, error.headers, method)
         except Closed as closed:
             return refusal(403, str(closed), asked.begun, method=method)
 
-    def _who(self, asked: Asked) -> tuple[Consumer, Credential]:
+    def challenged(self, refused: Response, error: NotAuthenticated) -> Response:
+        """A 401 with what is needed to show who one is."""
+        for challenge in self._digest.challenges(stale=error.stale):
+            refused.headers.append("WWW-Authenticate", challenge)
+        return refused
+
+    def who(self, asked: Asked) -> tuple[Consumer, Credential]:
         """Who asks, and how he has shown it.
 
         :raises NotAuthenticated: if he has not.
@@ -164,7 +158,7 @@ class Han:
             self._take(self._challenges, asked.address, "requests without credentials")
             raise
         key = (asked.address, shown["username"])
-        _wait(self._failures.wait(key), "wrong credentials")
+        not_too_often(self._failures.wait(key), "wrong credentials")
         try:
             consumer = self._digest.check(shown, asked.method, asked.target)
         except NotAuthenticated as error:
@@ -177,7 +171,7 @@ class Han:
 
     @staticmethod
     def _take(buckets: Buckets, key: str, what: str) -> None:
-        _wait(buckets.take(key), what)
+        not_too_often(buckets.take(key), what)
 
     def _answer(
         self, method: Method, read: Mapping[str, Any], view: ConsumerView, credential: Credential
@@ -198,13 +192,6 @@ class Han:
             case Method.SELF_TEST:
                 view.test_gateway(credential)
                 return answers.self_test()
-
-
-def _wait(seconds: float, what: str) -> None:
-    if seconds > 0:
-        whole = max(1, math.ceil(seconds))
-        words = f"too many {what} in a short time: the next is taken in {seconds:.1f} seconds"
-        raise HanError(429, words, {"Retry-After": str(whole)})
 
 
 def answered(
@@ -240,7 +227,7 @@ def create_app(han: Han) -> FastAPI:
     async def ask(request: Request) -> Response:
         begun = time.perf_counter()
         try:
-            asked = await _asked(request, begun)
+            asked = await read_request(request, begun)
         except HanError as error:
             # What is left of the request is not waited for.
             return refusal(error.status, str(error), begun, {**error.headers, "Connection": "close"})
@@ -248,35 +235,17 @@ def create_app(han: Han) -> FastAPI:
 
     app.add_api_route(PATH, ask, methods=["GET", "POST"])
     app.add_api_route(f"{PATH}/{{userid}}/json", ask, methods=["POST"])
-    app.add_exception_handler(HTTPException, _not_there)
-    app.add_exception_handler(Exception, _failed)
+    app.add_exception_handler(HTTPException, not_there)
+    app.add_exception_handler(Exception, failed)
     return app
 
 
-async def _asked(request: Request, begun: float) -> Asked:
+async def read_request(request: Request, begun: float) -> Asked:
     """The request, read whole.
 
     :raises HanError: if it is too large or too slow, or there are too many connections.
     """
-    if getattr(request.state, "crowded", False):
-        raise HanError(429, "too many connections at once: close some, and try again", {"Retry-After": "1"})
-    raw: list[tuple[bytes, bytes]] = request.scope["headers"]
-    if len(raw) > MOST_HEADERS or sum(len(name) + len(value) for name, value in raw) > LARGEST_HEAD:
-        raise HanError(431, f"a request has up to {MOST_HEADERS} headers with {LARGEST_HEAD} bytes")
-    stated = request.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated[:20]) > LARGEST_BODY:
-        raise _too_large()
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.stream():
-                body += chunk
-                if len(body) > LARGEST_BODY:
-                    raise _too_large()
-    except TimeoutError:
-        raise HanError(408, f"the request took longer than {BODY_SECONDS:.0f} seconds to come") from None
-    except ClientDisconnect:
-        raise HanError(400, "the request ended before it was whole") from None
+    body = await whole_body(request)
     query = request.scope["query_string"]
     target = request.scope["raw_path"] + (b"?" + query if query else b"")
     return Asked(
@@ -286,21 +255,17 @@ async def _asked(request: Request, begun: float) -> Asked:
         address=request.client.host if request.client else "",
         certificate=getattr(request.state, "peer", None),
         authorization=tuple(request.headers.getlist("authorization")),
-        body=bytes(body),
+        body=body,
         begun=begun,
     )
 
 
-def _too_large() -> HanError:
-    return HanError(413, f"a request has up to {LARGEST_BODY} bytes")
-
-
-async def _not_there(_request: Request, error: Exception) -> Response:
+async def not_there(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  it is registered for this one
     return refusal(error.status_code, error.detail, time.perf_counter(), error.headers)
 
 
-async def _failed(_request: Request, error: Exception) -> Response:
+async def failed(_request: Request, error: Exception) -> Response:
     """The answer to a defect of ours. What it was is for the log."""
     _log.error("HAN request failed", error=type(error).__name__)
     return refusal(500, "the gateway could not do it", time.perf_counter())

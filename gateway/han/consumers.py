@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives import hashes
 
 REALM: Final = "smgw"
 """Realm of HTTP Digest; ours. It goes into the stored hashes, so it is the same for every gateway."""
-_USERID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+LONGEST_USERID: Final = 64
+"""Characters of a consumer's name; ours."""
+_USERID: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_USERID - 1}}}", re.ASCII)
 
 
 @unique
@@ -48,7 +50,9 @@ class Consumer:
     def __post_init__(self) -> None:
         """:raises ValueError: if the name is none."""
         if _USERID.fullmatch(self.userid) is None:
-            raise ValueError(f"{self.userid!r} is no name of a consumer: up to 64 letters, digits, '.', '_' and '-'")
+            raise ValueError(
+                f"{self.userid!r} is no name of a consumer: up to {LONGEST_USERID} letters, digits, '.', '_' and '-'"
+            )
 
     @classmethod
     def known_by(

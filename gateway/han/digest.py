@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
-from gateway.han.consumers import REALM, Consumer, Consumers, DigestAlgorithm
+from gateway.han.consumers import LONGEST_USERID, REALM, Consumer, Consumers, DigestAlgorithm
 
 NONCE_SECONDS: Final = 600.0
 """How long a nonce is good for; ours, as long as an idle session."""
@@ -158,6 +158,8 @@ def read_parameters(header: str) -> Mapping[str, str]:
     missing = [name for name in _NEEDED if name not in found]
     if missing:
         raise NotAuthenticated(f"the Digest credentials lack {', '.join(missing)}")
+    if len(found["username"]) > LONGEST_USERID:  # it is kept for a while, to slow guessing down
+        raise NotAuthenticated("user name or password is wrong")
     return found
 
 

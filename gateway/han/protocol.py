@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import h11
@@ -20,6 +21,15 @@ HEAD_SECONDS: Final = 20.0
 """How long the headers of a request may take from their first byte, and those of the first from the handshake; ours."""
 HANDSHAKE_SECONDS: Final = 15.0
 """How long the TLS handshake may take; ours."""
+
+
+Admits = Callable[[bytes | None], bool]
+"""Says of a peer's certificate (DER, ``None`` where it showed none) whether it is answered at all."""
+
+
+def everybody(_certificate: bytes | None) -> bool:
+    """Admits everybody."""
+    return True
 
 
 class Connections:
@@ -49,9 +59,12 @@ class Connections:
 class HanProtocol(H11Protocol):
     """uvicorn's HTTP protocol with the limits of this interface; nothing here asks who somebody is, or the gate."""
 
-    def __init__(self, config: Config, state: ServerState, connections: Connections) -> None:
+    def __init__(
+        self, config: Config, state: ServerState, connections: Connections, admits: Admits = everybody
+    ) -> None:
         super().__init__(config, state, {})
         self._counted = connections
+        self._admits = admits
         self._address = ""
         self._session: asyncio.TimerHandle | None = None
         self._head: asyncio.TimerHandle | None = None
@@ -62,7 +75,10 @@ class HanProtocol(H11Protocol):
         tls = transport.get_extra_info("ssl_object")
         self._address = self.client[0] if self.client else ""
         crowded = self._counted.add(self._address)
-        self.app_state = {"peer": tls.getpeercert(binary_form=True), "crowded": crowded}
+        peer = tls.getpeercert(binary_form=True)
+        self.app_state = {"peer": peer, "crowded": crowded}
+        if not self._admits(peer):
+            transport.abort()
         spent = max(0.0, time.time() - tls.session.time) if tls.session_reused and tls.session else 0.0
         self._session = self.loop.call_later(max(0.0, SESSION_SECONDS - spent), transport.abort)
         self._head = self.loop.call_later(HEAD_SECONDS, transport.abort)
@@ -85,3 +101,15 @@ class HanProtocol(H11Protocol):
                 self._head = None
         elif self._head is None:
             self._head = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn does, as far as HTTP still allows an answer; who works on a request before is told it is over."""
+        wants_body = True
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            wants_body = self.scope["method"] != "HEAD"
+        if wants_body and self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+            super().send_400_response(msg)
+        else:
+            self.transport.close()

@@ -176,7 +176,8 @@ def _channels(value: object) -> tuple[WantedChannel, ...]:
         return ()
     if not isinstance(value, list) or len(value) > MOST_CHANNELS:
         raise HanError(400, f"channels is a list of up to {MOST_CHANNELS}")
-    return tuple(_channel(one) for one in value)
+    # Each once: an answer may be long, and is not to be made many times as long by saying a name many times.
+    return tuple(dict.fromkeys(map(_channel, value)))
 
 
 def _channel(one: object) -> WantedChannel:

@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from lifecycle import terms
 from lifecycle.roles import ROLES
-from lifecycle.service import terms
 from lifecycle.service.problems import PROBLEMS, Occurrence
 from lifecycle.service.words import moment
 

@@ -14,8 +14,8 @@ from lifecycle.law import Attest, Law, Move, Report, Restore
 from lifecycle.phases import Advice
 from lifecycle.replay import Verdict
 from lifecycle.roles import ROLES, Actor
-from lifecycle.service.terms import ADVICE, KINDS
 from lifecycle.states import State
+from lifecycle.terms import ADVICE, KINDS
 
 _BERLIN = ZoneInfo("Europe/Berlin")
 _ZONES = {"CET": "MEZ", "CEST": "MESZ"}

@@ -16,7 +16,7 @@ from gateway.configuration import CommunicationParameters
 from gateway.core import Gateway
 from gateway.evidence import ATTESTATION_KEY
 from gateway.local import LocalClient, LocalInterface, LocalLineError
-from gateway.local_functions import ConnectionReport
+from gateway.reaching import ConnectionReport
 from lifecycle.facts import Fact
 from lifecycle.functions import Function
 from lifecycle.gate import gate_for

@@ -36,6 +36,7 @@ from gateway.han.data import (
 )
 from gateway.han.interface import HanInterface, Name
 from gateway.han.own_key import OwnCertificate
+from gateway.han.page_data import PageData
 from gateway.han.rates import Rate
 from lifecycle.evidence import NOTHING
 from lifecycle.gate import Gate
@@ -259,6 +260,7 @@ def at_home(
     certificates: Sequence[x509.Certificate] = (),
     curve: str = "secp256r1",
     name: Name | None = None,
+    page: PageData | None = None,
 ) -> Iterator[Home]:
     """A HAN interface of a gateway in operation; *certificates* are the first consumer's."""
     gateway = FakeGateway(Gate(State.OPERATION, NOTHING))
@@ -278,6 +280,7 @@ def at_home(
         monotonic=ticking,
         limits=limits,
         name=name,
+        page=page,
     ) as interface:
         yield Home(interface, gateway, data, consumers, ticking, own)
 

@@ -20,14 +20,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.han import app, interface, protocol
+from gateway.han import protocol, requests, serving
 from gateway.han.answers import ERROR, schema
 from gateway.han.app import Limits
 from gateway.han.consumers import Consumer
-from gateway.han.interface import HanAddressError, HanInterface
+from gateway.han.interface import HanInterface
 from gateway.han.own_key import OwnCertificate
 from gateway.han.queries import Method
 from gateway.han.rates import Rate
+from gateway.han.serving import HanAddressError
 from lifecycle.evidence import NOTHING, OpenFault
 from lifecycle.faults import FAULTS
 from lifecycle.functions import Function, Interface
@@ -36,7 +37,9 @@ from lifecycle.states import State
 from tests.support.gateways import At
 from tests.support.han import (
     GENEROUS,
+    IMPORT,
     JSON_PATH,
+    METER,
     NOW,
     OTHER,
     OTHER_PASSWORD,
@@ -215,6 +218,14 @@ def test_the_longest_month_and_the_last_reading(home: Home) -> None:
     ] * 2
 
 
+def test_a_channel_that_is_asked_for_often_is_answered_once(home: Home) -> None:
+    request = {"method": "readings", "usage-point-id": POINT, "database": "origin", "last-reading": True}
+    with home.client() as client:
+        twice = [{"channel": IMPORT}, {"channel": IMPORT.upper()}]
+        answer = client.post(JSON_PATH, json={**request, "channels": twice * 9})
+    assert [each["obis"] for each in answer.json()["readings"]["channels"]] == [f"{IMPORT}.{METER}.sm"]
+
+
 def test_paging_leaves_nothing_out_and_says_nothing_twice(home: Home) -> None:
     found: list[str] = []
     query = readings(fromtime="2026-02-27T00:00:00Z", totime="2026-02-28T00:00:00Z", count="17")
@@ -357,13 +368,13 @@ def test_too_many_connections_get_a_reason(tmp_path: Path) -> None:
 
 def test_too_large(home: Home) -> None:
     with home.client() as client:
-        stated = client.post(JSON_PATH, content=b" " * (app.LARGEST_BODY + 1))
+        stated = client.post(JSON_PATH, content=b" " * (requests.LARGEST_BODY + 1))
         assert stated.status_code == 413
     with httpx.Client(verify=False) as bare:  # noqa: S501
         chunked = bare.post(home.url + JSON_PATH, content=(b" " * 1024 for _ in range(17)))
         assert chunked.status_code == 413
     with home.client() as client:
-        fits = client.post(JSON_PATH, content=json.dumps({"method": "log"}).encode().ljust(app.LARGEST_BODY))
+        fits = client.post(JSON_PATH, content=json.dumps({"method": "log"}).encode().ljust(requests.LARGEST_BODY))
         assert fits.status_code == 200
 
 
@@ -389,9 +400,31 @@ def test_header_abuse(home: Home, head: bytes) -> None:
         assert client.get(PATH).status_code == 307
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST /smgw/m2m HTTP/1.0\r\nHost: smgw.local\r\n\r\nwhat no length announces",
+        b"POST /nowhere HTTP/1.1\r\nHost: smgw.local\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+        b"HEAD /smgw/m2m HTTP/1.1\r\nHost: smgw.local\r\nTransfer-Encoding: chunked\r\n\r\nno chunk\r\n",
+    ],
+)
+def test_what_stops_being_http_is_no_error_of_ours(home: Home, sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with line_to(home) as line:
+        head, end, rest = sent.partition(b"\r\n\r\n")
+        if sent.startswith(b"HEAD"):
+            line.sendall(sent)
+        else:
+            line.sendall(head + end)
+            if b"/nowhere" in head:
+                answer_on(line)
+            line.sendall(rest)
+        assert said(line).count(b"HTTP/1.1 ") <= 1
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_slow_clients_are_let_go_and_nobody_waits_for_them(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.4)
-    monkeypatch.setattr(app, "BODY_SECONDS", 0.4)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 0.4)
     with contextlib.ExitStack() as stack:
         silent, headless, bodiless, later = (stack.enter_context(line_to(home)) for _ in range(4))
         headless.sendall(b"POST /smgw/m2m HTTP/1.1\r\nHost:")
@@ -417,7 +450,7 @@ def test_a_connection_that_is_idle_between_requests_stays(home: Home, monkeypatc
 
 
 def test_who_does_not_shake_hands_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interface, "HANDSHAKE_SECONDS", 0.3)
+    monkeypatch.setattr(serving, "HANDSHAKE_SECONDS", 0.3)
     with at_home(tmp_path) as home, socket.create_connection(("127.0.0.1", home.port), timeout=20) as raw:
         assert raw.recv(1) == b""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.configuration import CommunicationParameters
 from gateway.local import LocalLineError
-from gateway.local_functions import ConnectionReport
+from gateway.reaching import ConnectionReport
 from lifecycle.desk import attest
 from lifecycle.facts import Fact
 from lifecycle.parties import Party
