@@ -75,6 +75,8 @@ class Administration:
         standing: Callable[[], Standing],
         clock: Callable[[], datetime],
         let_go: Callable[[], None],
+        renewed: Callable[[x509.Certificate | None], None] | None = None,
+        keep_seal: Callable[[x509.Certificate], object] | None = None,
     ) -> None:
         """:param gateway: identification, DIN 43863-5.
         :param gate: the gate as it is now.
@@ -82,6 +84,8 @@ class Administration:
         :param standing: where the gateway stands.
         :param clock: the time, UTC.
         :param let_go: lets the module go, so that it is opened anew.
+        :param renewed: told when other certificates may be in the module, with that of the Sub-CA that issued them.
+        :param keep_seal: keeps the seal's certificate (Gütesiegelzertifikat), which operational ones take the place of.
         """
         self._gateway = gateway
         self._gate = gate
@@ -89,6 +93,8 @@ class Administration:
         self._standing = standing
         self._clock = clock
         self._let_go = let_go
+        self._renewed = renewed
+        self._keep_seal = keep_seal
         self._certificates = Certificates(module)
         self._one_at_a_time = threading.Lock()
 
@@ -247,7 +253,14 @@ class Administration:
                 wanted = " or ".join(wanted.name for wanted in states)
                 raise CertificateRefused(f"this takes a module that is {wanted}, and it is {state.name}")
             module.authenticate_externally(sign)
-            yield module
+            try:
+                yield module
+            finally:
+                self._tell_renewed(None)
+
+    def _tell_renewed(self, sub_ca: x509.Certificate | None) -> None:
+        if self._renewed is not None:
+            self._renewed(sub_ca)
 
     def _retired(self, module: SecurityModule) -> list[KeyRef]:
         """Keys of certificates that are older than those in use, in the place that is not."""
@@ -261,6 +274,8 @@ class Administration:
         if not current:
             raise CertificateRefused("the gateway has no certificates yet, and so nothing to sign a request with")
         signing = current[KeyUse.SIG]
+        if not signing.operational and self._keep_seal is not None:
+            self._keep_seal(signing.certificate)
         places = self._certificates.free_place()
         triples.make_keys(module, places)
         environment = PkiName.of(signing.certificate.subject).environment
@@ -278,3 +293,4 @@ class Administration:
         if triples.held_in(module, places) != triple:
             import_sub_ca(module, sub_ca)
             triples.import_triple(module, places, triple)
+        self._tell_renewed(sub_ca)

@@ -1,7 +1,7 @@
-"""Puts a gateway together: its record, its gate, its module, its subsystems. A reading's walk begins and ends here.
+"""Puts a gateway together: its record, its gate, its module, its subsystems. A reading's walk begins here.
 
-bytes at the LMN → frame → reading → *gate* → original reading list. The gate is asked anew for every chunk of bytes,
-with the standing as the record has it at that moment; while a transition is being made, it is shut.
+The gate is asked anew for every chunk of bytes, with the standing as the record has it at that moment and the faults
+that the gateway has found by itself; while a transition is being made, it is shut.
 
 The record comes first, and effects follow: what is on record is then told to the module, which keeps the record's head.
 A cut in between leaves the module behind the record, never ahead of it; :mod:`gateway.selftest` brings it in line.
@@ -11,59 +11,63 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import structlog
+from cryptography import x509
 
 from gateway.administration import Administration
 from gateway.configuration_folder import FOLDER, ConfigurationFolder
-from gateway.door import entry_point
+from gateway.consumer_data import ConsumerDesk
+from gateway.daily import DailyWork, Received
+from gateway.derived.port import TariffPort
+from gateway.door import LetIn, entry_point, entry_point_for_each
 from gateway.evidence import MODULE_FACTS, ModuleWitness, attested
+from gateway.faults import OwnFaults
 from gateway.firmware import keep_firmware
-from gateway.lmn.sml import Decoder, Reading, Skipped, SmlFrame
+from gateway.lmn.hdlc_link import HdlcMessage
+from gateway.lmn.lines import LineProtocol
 from gateway.local_functions import LocalFunctions
-from gateway.metering.store import OriginalReading, ReadingStore
+from gateway.logs.events import EventId
+from gateway.logs.port import LogPort
+from gateway.logs.store import MAX_DETAIL, LogPolicy, Note
+from gateway.metering.port import MeteringPort
 from gateway.module import DeviceError, ModuleSlot, NoModuleConfigured
 from gateway.pki.certificates import Certificates
+from gateway.pki.seal import FOLDER as SEALS
+from gateway.pki.seal import ISSUERS, QUALITY, KeptCertificates, ModuleSealer
+from gateway.presented import PresentedCertificates, own_firmware, own_version
+from gateway.profiles import Profiles
+from gateway.reaching import way_to_administrator
 from gateway.selftest import SelfTestReport, self_test
+from gateway.technician import TechnicianPort
+from gateway.technician_connection import ConnectionTests
+from gateway.technician_parts import room_on
+from lifecycle.evidence import OpenFault
 from lifecycle.facts import Fact
-from lifecycle.functions import Credential, Function, Interface
+from lifecycle.functions import Function, Interface
 from lifecycle.gate import Gate, Shut, gate_for, shut_gate
 from lifecycle.journal import Json, Position
-from lifecycle.law import Attest, Step
+from lifecycle.law import Attest, Move, Report, Restore, Step
 from lifecycle.parties import Party
 from lifecycle.roles import Role
+from lifecycle.states import State
 from lifecycle.store.replicas import replay_kept
 from lifecycle.store.repository import Appended, Repository
 from securitymodule.client import SecurityModule
 from securitymodule.coding import RECORD_HEAD_BYTES, FileId, ModuleState
-from securitymodule.errors import ModuleError
+from securitymodule.errors import ModuleBusy, ModuleError
 from securitymodule.statements import MIN_NONCE, Attestation
+from smpki.signed import Signer
 
 _log = structlog.get_logger()
-
-MAX_LINES = 16
-"""How many LMN lines one gateway listens to: ours, so that nobody makes it keep more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """What became of some bytes.
-
-    :ivar frames: frames that they completed, with readings or a reason.
-    :ivar skipped: ranges of bytes that are in no frame.
-    :ivar stored: readings put on the original reading list.
-    """
-
-    frames: tuple[SmlFrame, ...]
-    skipped: tuple[Skipped, ...]
-    stored: tuple[OriginalReading, ...]
-
 
 _SEQUENCE_BYTES: Final = 8
 _TAKES_HEAD: Final = frozenset({ModuleState.INTEGRATED, ModuleState.READY, ModuleState.OPERATIONAL})
@@ -91,8 +95,13 @@ class Gateway:
     :param gateway: its identification, DIN 43863-5.
     :param repository: where its record is kept.
     :param clock: when readings are captured, UTC; by default the repository's clock.
-    :param slot: where its security module is; without one, whatever needs the module fails.
+    :param slot: where its security module is; without one, whatever needs the module fails, and nothing is signed.
     :param folder: the gateway's folder, see :mod:`gateway.module`; needed with *slot*.
+    :param own: its own key for the record, by which it reports the faults that it finds.
+    :param profiles: the meters, contracts and consumers that it knows.
+    :param lines: what is spoken on its LMN lines; SML where nothing is said.
+    :param log_policy: how large its logs are.
+    :param elapsed: nanoseconds that pass evenly, whatever the clock is set to.
     :raises DeviceError: if there is a slot and no folder.
     """
 
@@ -104,14 +113,19 @@ class Gateway:
         clock: Callable[[], datetime] | None = None,
         slot: ModuleSlot | None = None,
         folder: Path | None = None,
+        own: Party | None = None,
+        profiles: Profiles | None = None,
+        lines: Mapping[str, LineProtocol] | None = None,
+        log_policy: LogPolicy | None = None,
+        elapsed: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self.id = gateway
         self._repository = repository
-        self._readings = ReadingStore(repository.engine)
         self._clock = clock or repository.clock
-        self._decoders: dict[str, Decoder] = {}
         self._moving = threading.Lock()
         self._telling = threading.Lock()
+        self._elsewhere = False
+        self._followed: Gate | None = None
         self._followers: list[Callable[[], None]] = []
         if slot is not None and folder is None:
             raise DeviceError("a gateway with a security module has a folder, and none is configured")
@@ -121,6 +135,37 @@ class Gateway:
         self.configuration = ConfigurationFolder(folder / FOLDER) if folder is not None else None
         """Where its configuration is kept, ``None`` where it has no folder."""
         self._certificates = Certificates(self.module)
+        self._sealer: ModuleSealer | None = None
+        self._presented: PresentedCertificates | None = None
+        self._issuers: KeptCertificates | None = None
+        quality: KeptCertificates | None = None
+        if slot is not None and folder is not None:
+            seals, self._issuers = KeptCertificates(folder / SEALS), KeptCertificates(folder / ISSUERS)
+            self._sealer = ModuleSealer(self.module, self._certificates, seals)
+            quality = KeptCertificates(folder / QUALITY)
+            self._presented = PresentedCertificates(
+                self._certificates, seals, quality, self._issuers, self.configuration
+            )
+        self._daily = DailyWork(
+            gateway,
+            repository.engine,
+            self.gate,
+            lambda make_room: OwnFaults(
+                gateway,
+                repository.law,
+                own,
+                standing=lambda: repository.kept(gateway).standing,
+                act=self.act,
+                make_room=make_room,
+            ),
+            clock=self._clock,
+            elapsed=elapsed,
+            profiles=profiles or Profiles(),
+            lines=lines or {},
+            policy=log_policy,
+            signer=self._sealer,
+            folder=folder,
+        )
         if slot is not None and self.configuration is not None:
             self._local = LocalFunctions(
                 gateway,
@@ -137,7 +182,40 @@ class Gateway:
                 standing=lambda: repository.kept(gateway).standing,
                 clock=self._clock,
                 let_go=self.close,
+                renewed=self._renewed,
+                keep_seal=quality.add if quality is not None else None,
             )
+        self._technician = TechnicianPort(
+            self.gate,
+            gateway=gateway,
+            law=repository.law,
+            clock=self._clock,
+            module=(lambda: self.module().information()) if slot is not None else None,
+            record=lambda: repository.kept(gateway).position,
+            disk=partial(room_on, folder) if folder is not None else None,
+            lines=lambda: self._daily.heard,
+            certificates=self._certificates.held if slot is not None else tuple,
+            logs=self._daily.logs,
+            tests=(
+                ConnectionTests(partial(way_to_administrator, self.configuration), clock=self._clock)
+                if self.configuration is not None
+                else None
+            ),
+            consumers=lambda: [known.consumer.userid for known in self.profiles.consumers],
+        )
+        self._desk = ConsumerDesk(
+            gateway,
+            self.gate,
+            lambda: self.profiles,
+            self._daily.metering,
+            self._daily.tariffs,
+            self._daily.logs,
+            clock=self._clock,
+            firmware=own_firmware,
+            certificates=self._presented if self._presented is not None else tuple,
+            signer=self._signer,
+            self_test=self.test_itself,
+        )
         verdict = replay_kept(repository, gateway, witness=ModuleWitness())
         self._intact = verdict.ok
         if not verdict.ok:
@@ -168,16 +246,40 @@ class Gateway:
         except Exception as error:  # whatever the reason, a state that cannot be read opens nothing
             _log.error("state unreadable, gateway shut", gateway=self.id, error=str(error))
             return shut_gate(Shut.STATE_UNREADABLE)
-        return gate_for(standing.state, standing.evidence, self._repository.law)
+        return gate_for(standing.state, self._daily.faults.added_to(standing.evidence), self._repository.law)
 
     def start(self) -> SelfTestReport | None:
         """Check its integrity (Selbsttest), as every start does; what fails shuts the gate, and is logged.
 
         :returns: what was found; ``None`` where it has no module, or its state opens nothing that could be shut.
         """
-        if self._slot is None or not self.gate().opened:
+        if not self.gate().opened:
             return None
-        return self_test(self)
+        self._elsewhere = self._slot is not None and self._is_module_busy()
+        self._note(Note(EventId.STARTED, {"firmware": own_version()}))
+        report = self._self_test() if self._slot is not None else None
+        self._daily.start()
+        return report
+
+    def _is_module_busy(self) -> bool:
+        """Whether somebody else has the module: then the gateway runs there, and its logs are not for us to write."""
+        try:
+            self.module()
+        except ModuleBusy:
+            return True
+        except (DeviceError, ModuleError):  # the self-test says so
+            return False
+        return False
+
+    def _note(self, *notes: Note) -> None:
+        if not self._elsewhere:
+            self._daily.note(*notes)
+
+    def _self_test(self) -> SelfTestReport:
+        report = self_test(self)
+        if report.passed:
+            self._note(Note(EventId.SELF_TEST_PASSED))
+        return report
 
     @entry_point(Role.GATEWAY, Interface.INSIDE, Function.SELF_TEST)
     def test_itself(self) -> SelfTestReport:
@@ -185,13 +287,16 @@ class Gateway:
 
         :raises lifecycle.gate.Closed: if the gate is shut for it.
         """
-        return self_test(self)
+        return self._self_test()
 
     def distrust(self, reason: str) -> None:
         """The integrity of record, module or firmware is lost: shut everything, until a new start finds otherwise.
 
         :param reason: what was found, in words.
         """
+        finding = reason[:MAX_DETAIL]
+        self._note(Note(EventId.SELF_TEST_FAILED, {"finding": finding}))
+        self._note(Note(EventId.INTEGRITY_LOST, {"finding": finding}))  # by itself: the module may not sign any more
         self._intact = False
         _log.error("integrity lost, gateway shut", gateway=self.id, reason=reason)
         self._changed()
@@ -206,10 +311,12 @@ class Gateway:
         """
         try:
             with self._moving:
+                before = self._repository.kept(self.id).standing.state if isinstance(step, Move) else None
                 appended = self._repository.act(self.id, party, step, detail=detail)
                 self._tell_if_open(appended.kept.position)
         finally:  # after a failure too: what is on record then is for the gate to say
             self._changed()
+        self._note(*_told_of(step, before, appended.kept.standing.state))
         return appended
 
     def on_change(self, callback: Callable[[], None]) -> Callable[[], None]:
@@ -393,52 +500,116 @@ class Gateway:
         module.write_file(FileId.EF_RECORD_HEAD, head)
         return True
 
-    # The walk of a reading
+    # Daily work
 
-    @entry_point(Role.MESSEINRICHTUNG, Interface.LMN, Function.RECEIVE_READINGS)
-    def receive(self, chunk: bytes, *, line: str = "lmn0") -> Received:
-        """Take bytes from a meter; readings of sound frames go on the original reading list.
+    @property
+    def profiles(self) -> Profiles:
+        """The meters, contracts and consumers that it knows."""
+        return self._daily.profiles
 
-        :param chunk: bytes in pieces of any size.
-        :param line: the LMN line that they came over.
+    @property
+    def logs(self) -> LogPort:
+        """Its logs; they have doors of their own."""
+        return self._daily.logs
+
+    @property
+    def metering(self) -> MeteringPort:
+        """Its original reading lists; they have doors of their own."""
+        return self._daily.metering
+
+    @property
+    def tariffs(self) -> TariffPort:
+        """Its rule sets; they have doors of their own."""
+        return self._daily.tariffs
+
+    @property
+    def technician(self) -> TechnicianPort:
+        """Where the Servicetechniker plugs in; it has doors of its own."""
+        return self._technician
+
+    @property
+    def consumer_data(self) -> ConsumerDesk:
+        """What its consumers are shown; whom it serves has come through a door of the HAN interface."""
+        return self._desk
+
+    def _renewed(self, sub_ca: x509.Certificate | None) -> None:
+        """Other certificates may be in the module."""
+        if sub_ca is not None and self._issuers is not None:
+            self._issuers.add(sub_ca)
+        for remembers in (self._sealer, self._presented):
+            if remembers is not None:
+                remembers.forget()
+
+    def _signer(self) -> Signer:
+        """Its SIG key, with the certificate in use.
+
+        :raises NoModuleConfigured: if there is no module.
+        """
+        if self._sealer is None:
+            raise NoModuleConfigured
+        return self._sealer.signer
+
+    def use_profiles(self, profiles: Profiles, by: str) -> None:
+        """Take other profiles in the place of those there are; what was received or kept stays.
+
+        :param by: whose doing it is, for the logs.
+        :raises gateway.logs.store.LogError: if a log that has to say so takes no more; nothing has changed.
+        :raises gateway.storage.StorageFull: if there is no room; nothing has changed.
+        """
+        self._daily.use(profiles, by)
+        self._changed()
+
+    def keep_up(self) -> int:
+        """What time brings, to be called every few seconds.
+
+        Gaps and deletions are written down, faults that are over are cleared where the gateway may do that, and who
+        follows the gate is told of what others have put on record.
+
+        :returns: on how many lists a gap was written down.
+        """
+        gaps = self._daily.keep_up()
+        gate = self.gate()
+        if gate is not self._followed:
+            self._followed = gate
+            self._changed()
+        return gaps
+
+    @entry_point_for_each(Role.MESSEINRICHTUNG, Interface.LMN, Function.RECEIVE_READINGS)
+    def receive(self, let_in: LetIn, chunk: bytes, *, line: str = "lmn0") -> Received:
+        """Take bytes from a line of the LMN; what known meters say in sound frames goes on the original reading lists.
+
+        :param chunk: bytes in pieces of any size; none for a pause.
+        :param line: the line that they came over.
         :raises lifecycle.gate.Closed: if the gate is shut for it; the bytes are dropped.
+        :raises gateway.lmn.lines.LineError: if it would be one line too many.
+        :raises gateway.logs.store.LogFull: if something has to be logged and cannot; nothing is kept.
+        :raises gateway.storage.StorageFull: if there is no room; nothing is kept.
+        :raises ModuleError: if the module does not sign; nothing is kept.
+        :raises OSError: if the counter of a wireless meter cannot be kept: the line must be given up.
         """
-        if line not in self._decoders and len(self._decoders) >= MAX_LINES:
-            raise ValueError(f"line {line!r} would be the {MAX_LINES + 1}th; a gateway listens to {MAX_LINES}")
-        decoder = self._decoders.setdefault(line, Decoder())
-        found = decoder.feed(chunk)
-        frames = tuple(event for event in found if isinstance(event, SmlFrame))
-        skipped = tuple(event for event in found if isinstance(event, Skipped))
-        captured = self._clock()
-        readings = [_original(reading, captured) for frame in frames for reading in frame.readings]
-        if readings:
-            self.store(Credential.INSIDE, readings)
-        return Received(frames, skipped, tuple(readings))
+        return self._daily.receive(let_in, line, chunk)
 
-    @entry_point(Role.GATEWAY, Interface.INSIDE, Function.STORE_READINGS)
-    def store(self, readings: Sequence[OriginalReading]) -> None:
-        """Put readings on the original reading list (originäre Messwertliste); durable when this returns.
+    @entry_point_for_each(Role.MESSEINRICHTUNG, Interface.LMN, Function.RECEIVE_READINGS)
+    def receive_message(self, let_in: LetIn, message: HdlcMessage, *, line: str) -> Received:
+        """Take the answer of a meter that was asked, as :meth:`receive` takes what comes by itself.
 
-        :raises lifecycle.gate.Closed: if the gate is shut for it.
+        :param line: the line that it was asked over.
         """
-        self._readings.add(self.id, readings)
-
-    @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_OWN_DATA)
-    def own_readings(self, limit: int = 20) -> list[OriginalReading]:
-        """The newest readings, newest first, for the consumer (Anschlussnutzer).
-
-        :raises lifecycle.gate.Closed: if the gate is shut for it.
-        """
-        return self._readings.latest(self.id, limit)
+        return self._daily.receive_message(let_in, line, message)
 
 
-def _original(reading: Reading, captured: datetime) -> OriginalReading:
-    return OriginalReading(
-        reading.server_id.hex(),
-        reading.obis.hex(),
-        captured,
-        reading.value,
-        reading.scaler,
-        reading.unit,
-        reading.flags,
-    )
+def _told_of(step: Step, before: State | None, after: State) -> list[Note]:
+    """What the system log says of a step."""
+    match step:
+        case Move() if before is not None:
+            return [Note(EventId.STATE_CHANGED, {"before": str(before), "after": str(after)})]
+        case Report(fault, _):
+            return [Note(EventId.FAULT_OPENED, {"fault": _named(fault)})]
+        case Restore(fault, _):
+            return [Note(EventId.FAULT_CLEARED, {"fault": _named(fault)})]
+        case _:
+            return []
+
+
+def _named(fault: OpenFault) -> str:
+    return f"{fault.name} ({fault.subject})" if fault.subject else fault.name

@@ -1,14 +1,15 @@
 """What the gateway's software is, as one hash; and the hash that its module keeps of what it should be.
 
-The hash is taken over the source files of the packages that a device runs, and kept in a file of the module's own,
-under the secure channel, from the integration (ch. 5) on. It notices software that was exchanged or damaged on the
-disk. It does not stop who replaces this very module too: for that a device needs a boot that verifies what it starts.
+The hash is taken over the files of the packages that a device runs, its pages among them, and kept in a file of the
+module's own, under the secure channel, from the integration (ch. 5) on. It notices software that was exchanged or
+damaged on the disk. It does not stop who replaces this very module too: for that a device needs a boot that verifies
+what it starts.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,7 @@ PACKAGES: Final = ("gateway", "lifecycle", "securitymodule", "smpki")
 EF_FIRMWARE: Final = FREE_FILES[0]
 """The module's file that keeps the hash: SHA-256, 32 bytes."""
 
+_COMPILED: Final = "__pycache__"
 _HASH_BYTES: Final = 32
 _LENGTH_BYTES: Final = 8
 
@@ -35,7 +37,7 @@ class FirmwareError(Exception):
 
 
 def digest_of(packages: Mapping[str, Path]) -> bytes:
-    """SHA-256 over the source files (``*.py``) of packages, wherever they are installed.
+    """SHA-256 over the files of packages, wherever they are installed; what Python compiles of them is left out.
 
     For each file in the order of their names: the length of its name, 8 bytes, big-endian, the name
     (``package/folder/file.py``, UTF-8), the length of its content likewise, and the content.
@@ -45,9 +47,9 @@ def digest_of(packages: Mapping[str, Path]) -> bytes:
     """
     files: dict[bytes, Path] = {}
     for package, folder in packages.items():
-        found = {f"{package}/{path.relative_to(folder).as_posix()}".encode(): path for path in folder.rglob("*.py")}
+        found = {f"{package}/{path.relative_to(folder).as_posix()}".encode(): path for path in _files(folder)}
         if not found:
-            raise FirmwareError(f"there are no source files of {package} in {folder}")
+            raise FirmwareError(f"there are no files of {package} in {folder}")
         files |= found
     digest = hashlib.sha256()
     for name in sorted(files):
@@ -58,6 +60,12 @@ def digest_of(packages: Mapping[str, Path]) -> bytes:
         for part in (name, content):
             digest.update(len(part).to_bytes(_LENGTH_BYTES, "big") + part)
     return digest.digest()
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in folder.rglob("*"):
+        if _COMPILED not in path.parts and not path.is_dir():
+            yield path
 
 
 @cache

@@ -11,13 +11,15 @@ import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from gateway.core import Gateway, Received
+from gateway.core import Gateway
+from gateway.daily import Received
 from gateway.evidence import ATTESTATION
-from gateway.metering.store import OriginalReading
+from gateway.lmn.sml import Reading, SmlFrame
+from gateway.metering.rules import nearest_point
 from lifecycle.desk import attest, move, report
 from lifecycle.facts import Fact
 from lifecycle.functions import Credential
@@ -34,16 +36,19 @@ from lifecycle.store.replicas import replay_kept
 from lifecycle.store.repository import Repository
 from securitymodule.statements import Attestation, SignedAttestation
 from smgw.life_cast import Cast, Reader
+from smgw.life_profiles import METER_ID, QUARTER_HOUR, captured_profiles, story_profiles
 from smgw.workplace import Workplace
 from stations.installer.report import TestReport
 from stations.installer.works import Work
 from stations.integrator.order import Arrangement
 from stations.meter import HouseholdMeter
 
-METER_ID = "1EMH0012345678"
-"""The meter of the story, by DIN 43863-5."""
-_QUARTER_HOUR = timedelta(minutes=15)
+_CHUNK = 64
+"""Bytes of a capture that come at once; no frame is so short that two would."""
+_NANOSECONDS = 1_000
+"""In a microsecond."""
 _DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Ending(StrEnum):
@@ -94,12 +99,18 @@ class RefusedAttempt:
 
 @dataclass(frozen=True, slots=True)
 class MeterRead:
-    """Bytes of a meter went through the gate."""
+    """Bytes of a meter went through the gate.
+
+    :ivar frames: sound frames.
+    :ivar unreadable: why there are no readings in the others.
+    :ivar stored: how many readings are on the original reading list because of them.
+    :ivar latest: what each register showed last.
+    """
 
     frames: int
     unreadable: tuple[str, ...]
     stored: int
-    latest: tuple[OriginalReading, ...]
+    latest: tuple[Reading, ...]
 
 
 Told = PhaseEntered | StepTaken | ConnectionTested | RefusedAttempt | MeterRead
@@ -134,8 +145,16 @@ class Life:
         self._tell = tell
         self._capture = capture
         self._pretended: datetime | None = None
+        self._due = utc_now()
         self._cast = Cast(
-            workplace, repository, gateway, clock=lambda: self._now, watch=self._tell_record, reader=reader
+            workplace,
+            repository,
+            gateway,
+            clock=lambda: self._now,
+            elapsed=self._elapsed,
+            profiles=captured_profiles(capture) if capture is not None else story_profiles(),
+            watch=self._tell_record,
+            reader=reader,
         )
         self._meter = HouseholdMeter(METER_ID, utc_now() - 30 * _DAY, seed=7)
         self._told = 0
@@ -194,7 +213,7 @@ class Life:
         with self._refused("a meter sends a reading while the disk is full"):
             self._receive(self._meter.frame_at(self._now))
         self._cast.administrator.restore_fault(self._device, "disk-full")
-        self._pretended = self._now + _QUARTER_HOUR
+        self._pretended = self._due
         self._tell_readings([self._receive(self._meter.frame_at(self._now))])
         self._pretended = None
 
@@ -229,6 +248,10 @@ class Life:
         """What the gateway takes for the time: the time, or one that is pretended while its meter sends."""
         return self._pretended or utc_now()
 
+    def _elapsed(self) -> int:
+        """What passes evenly beside that time: a story has no clock that is set."""
+        return (self._now - _EPOCH) // timedelta.resolution * _NANOSECONDS
+
     @property
     def _device(self) -> Gateway:
         return self._cast.device
@@ -241,28 +264,30 @@ class Life:
         self._cast.recycle()
 
     def _read_meter(self) -> None:
-        if self._capture is not None:
-            chunks = [self._capture[at : at + 512] for at in range(0, len(self._capture), 512)]
-            self._tell_readings([self._receive(chunk, line="capture") for chunk in chunks])
-            return
-        received = []
-        end = self._now
-        for time, frame in self._meter.frames(end - _DAY, end, _QUARTER_HOUR):
-            self._pretended = time
-            received.append(self._receive(frame))
-        self._pretended = None
+        """A day of the story's meter; or a capture, as if a quarter of an hour lay between its frames."""
+        end, received = nearest_point(self._now, QUARTER_HOUR), []
+        if self._capture is None:
+            for time, frame in self._meter.frames(end - _DAY, end, QUARTER_HOUR):
+                self._pretended = time
+                received.append(self._receive(frame))
+        else:
+            frames = 0
+            for at in range(0, len(self._capture), _CHUNK):
+                self._pretended = end - _DAY + frames * QUARTER_HOUR
+                received.append(self._receive(self._capture[at : at + _CHUNK], line="capture"))
+                frames += len(received[-1].events)
+        self._pretended, self._due = None, end
         self._tell_readings(received)
 
     def _receive(self, data: bytes, line: str = "lmn0") -> Received:
         return self._device.receive(Credential.METER_KEY, data, line=line)
 
     def _tell_readings(self, received: list[Received]) -> None:
-        stored = [reading for part in received for reading in part.stored]
-        latest = {(reading.meter, reading.obis): reading for reading in stored}
-        unreadable = [frame.error or "" for part in received for frame in part.frames if not frame.ok]
-        unreadable += [skipped.error for part in received for skipped in part.skipped]
-        frames = sum(frame.ok for part in received for frame in part.frames)
-        self._tell(MeterRead(frames, tuple(unreadable), len(stored), tuple(latest.values())))
+        events = [event for part in received for event in part.events]
+        latest = {capture.reading.obis: capture.reading for part in received for capture in part.captures}
+        unreadable = [event.error for event in events if event.error is not None]
+        frames = sum(isinstance(event, SmlFrame) and event.ok for event in events)
+        self._tell(MeterRead(frames, tuple(unreadable), sum(part.kept for part in received), tuple(latest.values())))
 
     @contextmanager
     def _refused(self, attempt: str) -> Iterator[None]:

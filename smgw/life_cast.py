@@ -11,6 +11,7 @@ from typing import Final, Protocol, Self
 from gateway.configuration import CommunicationData, CommunicationParameters
 from gateway.core import Gateway
 from gateway.module import MODULE_FOLDER, ModuleSlot, software_module_url
+from gateway.profiles import Profiles
 from lifecycle.roles import Role
 from lifecycle.store.errors import GatewayExistsError, UnknownGatewayError
 from lifecycle.store.repository import Repository
@@ -79,6 +80,8 @@ class Cast:
     :param workplace: where keys, PKI, modules and record are.
     :param gateway: the gateway's identification.
     :param clock: what the gateway takes for the time, UTC.
+    :param elapsed: nanoseconds that pass evenly beside it.
+    :param profiles: the meters, contracts and consumers that the gateway knows.
     :param watch: called whenever the gateway's record may have grown.
     :param reader: where its module is put in; ``None`` for use within this process.
     :raises GatewayExistsError: if it has a record already.
@@ -91,6 +94,8 @@ class Cast:
         gateway: str,
         *,
         clock: Callable[[], datetime],
+        elapsed: Callable[[], int],
+        profiles: Profiles,
         watch: Callable[[], None],
         reader: Reader | None = None,
     ) -> None:
@@ -103,6 +108,8 @@ class Cast:
         self.gateway = gateway
         self.repository = repository
         self._clock = clock
+        self._elapsed = elapsed
+        self._profiles = profiles
         self._watch = watch
         self._reader = reader
         self._inserted: str | None = None
@@ -166,7 +173,16 @@ class Cast:
         finally:
             file.unlink()
         slot = ModuleSlot.in_folder(self.folder, url)
-        self._device = Gateway(self.gateway, self.repository, clock=self._clock, slot=slot, folder=self.folder)
+        self._device = Gateway(
+            self.gateway,
+            self.repository,
+            clock=self._clock,
+            slot=slot,
+            folder=self.folder,
+            own=self.parties[Role.GATEWAY],
+            profiles=self._profiles,
+            elapsed=self._elapsed,
+        )
         self._device.start()
         self._device.on_change(self._watch)
 

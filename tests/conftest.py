@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.support.browser import browser, phone
@@ -32,6 +34,14 @@ settings.register_profile(
 # A campaign looks where nobody has looked yet, and prints what brings a failure back.
 settings.register_profile("campaign", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("campaign" if os.environ.get(SCALE_VARIABLE) else "deterministic")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """What a command sets up for its process holds for the test that runs it, and no longer."""
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
 
 
 def pytest_configure(config: pytest.Config) -> None:

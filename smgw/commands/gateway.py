@@ -11,6 +11,8 @@ import click
 from lifecycle.facts import Fact
 from lifecycle.faults import FAULTS
 from lifecycle.states import Event, State
+from smgw.commands import gateway_verify
+from smgw.commands.gateway_run import COMMANDS
 from smgw.failing import clear_errors
 from smgw.printing import json_option, print_json
 from smgw.workplace import Workplace, workplace_options
@@ -35,7 +37,11 @@ _fault_choice = click.Choice(sorted(FAULTS))
 
 @click.group("gateway")
 def command() -> None:
-    """Gateways on record: register one, attest facts, report faults, ask for transitions, see what is lacking."""
+    """Gateways: run one; register one, attest facts, report faults, ask for transitions, see what is lacking."""
+
+
+for each in COMMANDS:
+    command.add_command(each)
 
 
 @command.command("register")
@@ -206,3 +212,6 @@ def _show(repository: Repository, gateway: str, as_json: bool) -> None:
         click.echo(f"  {way.event} -> {way.to}, by {actors}")
         for reason in told["lacking"]:
             click.echo(f"    lacks {reason}")
+
+
+command.add_command(gateway_verify.command)

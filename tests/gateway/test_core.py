@@ -14,10 +14,13 @@ from typing import Any
 import pytest
 
 import gateway as gateway_package
-from gateway.core import MAX_LINES, Gateway, RecordHead
+from gateway.core import Gateway, RecordHead
 from gateway.door import DOOR_ATTRIBUTE, Door
 from gateway.evidence import ATTESTATION, EvidenceError, ModuleWitness
-from gateway.metering.store import OriginalReading, ReadingStore
+from gateway.lmn.device_id import server_id_from_device_id
+from gateway.lmn.hdlc import HdlcAddress, encode_frame
+from gateway.lmn.hdlc_link import HdlcDecoder, HdlcMessage
+from gateway.lmn.lines import MAX_LINES, LineError
 from gateway.module import DeviceError, NoModuleConfigured
 from lifecycle.desk import attest, move, report
 from lifecycle.evidence import NOTHING, OpenFault
@@ -37,10 +40,17 @@ from lifecycle.store.repository import Repository
 from securitymodule.coding import FileId, ModuleState
 from securitymodule.errors import CommandRefused, ModuleBusy
 from stations.meter import HouseholdMeter
+from tests.support.daily import ANNA, BERT, EXPORT, IMPORT, METER, POWER, house
 from tests.support.gateways import INTEGRATOR_PIN, TRANSPORT_PIN, At, CutConnection, Device, PowerCut
 
 ID = "EXXX0012345678"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+METER_SERVER_ID = server_id_from_device_id(METER).hex()
+MESSAGE = next(
+    event
+    for event in HdlcDecoder().feed(encode_frame(HdlcAddress(16), HdlcAddress(17), 0x13, b"no SML"))
+    if isinstance(event, HdlcMessage)
+)
 READ_THERE = {State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT}
 FAULTY = {State.OPERATION, State.REVERSIBLE_FAULT, State.IRREVERSIBLE_FAULT, State.OUTAGE}
 
@@ -59,6 +69,14 @@ NOT_DOORS = {
         "local": "its functions have doors of their own",
         "administration": "its functions have doors of their own",
         "certificates": "for the subsystems inside: what is in the module, by its public side",
+        "logs": "they have doors of their own",
+        "metering": "the lists have doors of their own",
+        "tariffs": "the rule sets have doors of their own",
+        "technician": "it has doors of its own",
+        "profiles": "for the subsystems inside, which are asked at their own doors",
+        "use_profiles": "for whoever starts the gateway, from its configuration; what they open is behind doors",
+        "keep_up": "nobody's call but the gateway's own: what it does is asked for at the doors inside",
+        "consumer_data": "what the doors of the HAN interface lead to",
     },
     "LocalFunctions": {
         "present_integrator_pin": "the module checks the PIN; what it opens is behind doors",
@@ -128,11 +146,10 @@ def at(repository: Repository, monkeypatch: pytest.MonkeyPatch, standing: Standi
     monkeypatch.setattr(repository, "kept", lambda _gateway: kept)
 
 
-ARGUMENTS: dict[str, Callable[[], tuple[Any, ...]]] = {
-    "receive": lambda: (b"",),
-    "store": lambda: ([],),
-    "own_readings": tuple,
-    "test_itself": tuple,
+ARGUMENTS: dict[str, Callable[[Gateway, Credential], Any]] = {
+    "receive": lambda gateway, credential: gateway.receive(credential, b""),
+    "receive_message": lambda gateway, credential: gateway.receive_message(credential, MESSAGE, line="bus"),
+    "test_itself": lambda gateway, credential: gateway.test_itself(credential),
 }
 """What the entry points of a gateway without a module are called with."""
 
@@ -171,7 +188,7 @@ def test_every_door_opens_just_where_the_gate_says(kind: type, name: str, door: 
     for standing in standings():
         gates.append(Gate(*standing))
         for credential in Credential:
-            asked = gates[-1].ask(door.grant(credential))
+            asked = door.ask(gates[-1], credential)
             with pytest.raises(TypeError if asked else Closed) as raised:
                 method(credential, *range(50))
             if asked:
@@ -203,43 +220,44 @@ def test_a_gateway_without_a_module_is_walked_for_real(repository: Repository, m
             if kind is not Gateway or name not in ARGUMENTS:
                 continue
             for credential in ROLES[door.role].credentials:
-                asked = Gate(*standing).ask(door.grant(credential))
+                asked = door.ask(Gate(*standing), credential)
                 if asked:
-                    getattr(gateway, name)(credential, *ARGUMENTS[name]())
+                    ARGUMENTS[name](gateway, credential)
                 else:
                     with pytest.raises(Closed) as closed:
-                        getattr(gateway, name)(credential, *ARGUMENTS[name]())
+                        ARGUMENTS[name](gateway, credential)
                     assert closed.value.refused == asked
 
 
 def test_a_reading_walks_from_the_wire_to_the_list(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, frame: bytes
 ) -> None:
-    gateway = Gateway(ID, repository)
+    gateway = Gateway(ID, repository, profiles=house())
     at(repository, monkeypatch, Standing(State.OPERATION, NOTHING))
     half = len(frame) // 2
-    assert gateway.receive(Credential.METER_CERTIFICATE, frame[:half]).frames == ()
+    assert gateway.receive(Credential.METER_CERTIFICATE, frame[:half]).events == ()
     received = gateway.receive(Credential.METER_CERTIFICATE, frame[half:])
-    assert len(received.frames) == 1
-    assert len(received.stored) == 3
-    listed = gateway.own_readings(Credential.CONSUMER_PASSWORD)
-    assert sorted(listed, key=lambda reading: reading.obis) == sorted(received.stored, key=lambda reading: reading.obis)
-    assert {reading.obis for reading in listed} == {"0100010800ff", "0100020800ff", "0100100700ff"}
-    assert all(reading.captured == NOW for reading in listed)
+    assert len(received.events) == 1
+    assert {capture.reading.obis for capture in received.captures} == {IMPORT, EXPORT, POWER}
+    assert received.kept == 1, "only what a contract needs is kept"
+    (entry,) = gateway.metering.own_entries(Credential.CONSUMER_PASSWORD, ANNA, METER_SERVER_ID, IMPORT.hex())
+    assert (entry.captured, entry.target, entry.consumer) == (NOW, NOW, ANNA)
+    assert entry.value == HouseholdMeter(METER, NOW - timedelta(days=1), seed=1).energy_at(NOW)[0]
+    assert not gateway.metering.own_entries(Credential.CONSUMER_PASSWORD, BERT, METER_SERVER_ID, IMPORT.hex())
 
 
 def test_bytes_that_arrive_at_a_shut_gate_are_gone(
     repository: Repository, monkeypatch: pytest.MonkeyPatch, frame: bytes
 ) -> None:
-    gateway = Gateway(ID, repository)
+    gateway = Gateway(ID, repository, profiles=house())
     half = len(frame) // 2
     at(repository, monkeypatch, Standing(State.OPERATION, NOTHING.with_fault(OpenFault("disk-full"))))
     with pytest.raises(Closed, match="disk-full is open"):
         gateway.receive(Credential.METER_KEY, frame[:half])
     at(repository, monkeypatch, Standing(State.OPERATION, NOTHING))
     received = gateway.receive(Credential.METER_KEY, frame[half:])
-    assert not received.stored
-    assert ReadingStore(repository.engine).count(ID) == 0
+    assert not received.captures
+    assert not gateway.metering.own_entries(Credential.CONSUMER_PASSWORD, ANNA, METER_SERVER_ID, IMPORT.hex())
 
 
 def test_while_a_transition_is_made_everything_is_shut(
@@ -279,7 +297,7 @@ def test_a_state_that_cannot_be_read_opens_nothing(repository: Repository, monke
     monkeypatch.setattr(repository, "kept", unreadable)
     assert gateway.gate().shut is Shut.STATE_UNREADABLE
     with pytest.raises(Closed, match="the state cannot be read"):
-        gateway.own_readings(Credential.CONSUMER_PASSWORD)
+        gateway.metering.own_entries(Credential.CONSUMER_PASSWORD, ANNA, METER_SERVER_ID, IMPORT.hex())
 
 
 def test_a_broken_record_shuts_everything(repository: Repository, gwh: Party) -> None:
@@ -297,20 +315,8 @@ def test_a_gateway_listens_to_a_bounded_number_of_lines(
     at(repository, monkeypatch, Standing(State.OPERATION, NOTHING))
     for number in range(MAX_LINES):
         gateway.receive(Credential.METER_KEY, b"", line=f"lmn{number}")
-    with pytest.raises(ValueError, match="listens to 16"):
+    with pytest.raises(LineError, match=f"listens to {MAX_LINES}"):
         gateway.receive(Credential.METER_KEY, b"", line="one too many")
-
-
-def test_readings_are_listed_newest_first_and_whole(repository: Repository) -> None:
-    store = ReadingStore(repository.engine)
-    largest = OriginalReading("0a01", "0100010800ff", NOW, 2**64 - 1, -4, None, ("unsigned", "status:0x00"))
-    smallest = OriginalReading("0a01", "0100100700ff", NOW + timedelta(seconds=1), -(2**63), 0, 27)
-    store.add(ID, [largest])
-    store.add(ID, [smallest])
-    store.add(ID, [])
-    assert store.latest(ID) == [smallest, largest]
-    assert store.latest(ID, limit=1) == [smallest]
-    assert store.count(ID) == 2
 
 
 def test_a_keeper_whose_certificate_has_ended_takes_nothing(

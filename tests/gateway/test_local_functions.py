@@ -20,15 +20,10 @@ from gateway.configuration import (
     compose_initial,
     read_initial,
 )
-from gateway.local_functions import (
-    CONNECT_SECONDS,
-    IntegratorPinMissing,
-    IntegratorPinUseless,
-    LocalFunctions,
-    connect_tcp,
-)
+from gateway.local_functions import IntegratorPinMissing, IntegratorPinUseless, LocalFunctions
 from gateway.pki import administrator
 from gateway.pki.keys import ADMINISTRATOR, CertificateRefused, der_of
+from gateway.reaching import CONNECT_SECONDS, connect_tcp
 from lifecycle.functions import Credential
 from lifecycle.gate import Closed
 from lifecycle.states import State

@@ -20,7 +20,7 @@ from gateway.core import Gateway
 from gateway.local import LocalError, NotAuthenticated
 from gateway.local_calls import AUTHENTICATE_CONFIGURATOR, AUTHENTICATE_INTEGRATOR, CALLS
 from gateway.local_coding import TOLD_BY_MESSAGE, error_from_plain, error_to_plain, from_plain, to_plain
-from gateway.local_functions import ConnectionReport, IntegratorPinMissing
+from gateway.local_functions import IntegratorPinMissing
 from gateway.local_protocol import (
     CURVE,
     END,
@@ -45,6 +45,7 @@ from gateway.local_protocol import (
     unpad_pin,
 )
 from gateway.local_session import LocalSession
+from gateway.reaching import ConnectionReport
 from lifecycle.functions import Credential, Function, Interface
 from lifecycle.gate import Closed, Gate
 from lifecycle.law import Reason, Refused, Unlawful

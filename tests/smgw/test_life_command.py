@@ -70,7 +70,7 @@ def check(told: list[Any], end: str, order: str) -> None:
     assert (prepared < states.index("INTEGRATION")) == (order == "separate")
     assert ("SM_DESTRUCTION" in states) == (end == "sm-destruction")
     assert [step["attempt"] for step in told if step["step"] == "refused"] == EVERY_REFUSAL[end]
-    assert [(step["frames"], step["stored"]) for step in told if step["step"] == "readings"] == [(96, 288), (1, 3)]
+    assert [(step["frames"], step["stored"]) for step in told if step["step"] == "readings"] == [(96, 192), (1, 2)]
     shown = {step["text"] for step in told if step["step"] == "recorded" and step["shown"]}
     ends = {"scrapping": set(), "sm-destruction": {Fact.MODULE_TERMINATED}}  # the module is destroyed instead
     assert shown == {FACTS[fact].text for fact in MODULE_FACTS - ends[end]}
