@@ -68,6 +68,7 @@ def main(log_level: str, log_format: str) -> None:
     A first look:
       smgw life                    one gateway's whole life, with real keys and signatures, then replayed
       smgw serve --dev             the same record in a browser: who may do what, and why not
+      smgw gateway play            a gateway in its household, where a day takes a minute: the consumer's page
       smgw phases                  the law itself: twenty states, twenty-eight transitions
       smgw prove                   that the law keeps its ten promises, by complete enumeration
 

@@ -45,6 +45,17 @@ def bind(host: str, port: int) -> socket.socket:
         raise UsageFailure(f"cannot listen on {host} port {port}: {reason}; choose others by --host, --port") from error
 
 
+def free_port(port: int) -> int:
+    """A port of this machine, or 0, which is any that is free, where somebody else has it."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return 0
+    return port
+
+
 def refuse_in_the_open(bound: socket.socket, *, secured: bool) -> None:
     """Tokens do not travel in the clear unless somebody says that they may."""
     on_this_machine = ipaddress.ip_address(bound.getsockname()[0].partition("%")[0]).is_loopback

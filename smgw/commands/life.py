@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from smgw.failing import RefusedFailure, UsageFailure, clear_errors
+from smgw.listening import free_port
 from smgw.printing import json_option, print_json, progress_bar
 from smgw.workplace import Workplace, free_gateways, workplace_options
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from smgw.life import Told
 
 _LARGEST_CAPTURE = 16 * 1024 * 1024
+_PAGE_PORT = 8443
 
 
 @click.command("life")
@@ -47,9 +48,16 @@ _LARGEST_CAPTURE = 16 * 1024 * 1024
     help="Where its security module is: in this process, or in a virtual reader of a real PC/SC daemon.",
 )
 @click.option(
-    "--exit", "leave", is_flag=True, help="End after the verdict. Otherwise the cockpit is served on the record."
+    "--exit", "leave", is_flag=True, help="End after the verdict. Otherwise cockpit and consumer's page are served."
 )
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="Port of the cockpit.")
+@click.option(
+    "--days",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0, 400),
+    help="How much of a household's past is played before its page is shown.",
+)
 @json_option
 @workplace_options
 @clear_errors()
@@ -61,6 +69,7 @@ def command(
     module: str,
     leave: bool,
     port: int,
+    days: int,
     as_json: bool,
     workplace: Workplace,
 ) -> None:
@@ -69,7 +78,8 @@ def command(
     Keys, signatures and conditions are real: a security module holds the gateway's keys, a Smart Metering PKI certifies
     them, and every station does its own work. It is produced, pre-personalised, integrated, delivered, installed,
     personalised; it reads a meter, is disturbed and restored, breaks, is taken out and scrapped. A few things are tried
-    on the way that must be refused. The verdict of the replay ends it; then the cockpit is served, without --exit.
+    on the way that must be refused. The verdict of the replay ends it; then, without --exit, the cockpit is served, and
+    beside it the consumer's page of a second gateway, in whose household a day passes in a minute.
 
     \b
     Examples:
@@ -101,38 +111,33 @@ def command(
     if not verdict.ok:
         raise RefusedFailure("the record of this life is broken")
     if not leave:
-        _serve(workplace, port)
+        _serve(workplace, port, days)
 
 
-def _serve(workplace: Workplace, port: int) -> None:
-    """The cockpit on this record, with a second gateway in OPERATION so that there is something open to see."""
-    from lifecycle.states import State
-    from smgw.life import Life
-    from stations.integrator.order import Arrangement
+def _serve(workplace: Workplace, port: int, days: int) -> None:
+    """The cockpit on this record, with a second gateway in its household so that there is something open to see."""
+    from smgw.commands.gateway_run import catch_up, tell_play
+    from smgw.commands.serve import command as serve
+    from smgw.gateway_place import clear_running_errors
+    from smgw.play import Play, bring_into_operation
 
     repository = workplace.repository()
-    if not repository.gateways(state=State.OPERATION, limit=1):
-        sister = next(free_gateways(repository))
-        with Life(workplace, repository, sister, lambda _: None) as life:
-            life.manufacture(Arrangement.ASSEMBLED)
-            life.deliver_and_install()
+    sister = next(free_gateways(repository))
+    bring_into_operation(workplace, repository, sister)
+    with (
+        clear_running_errors(),
+        Play(workplace, repository, sister, days=days, port=free_port(_PAGE_PORT)) as play,
+    ):
         click.echo(f"A second gateway, {sister}, has been brought into OPERATION for you to look at.")
-    from smgw.commands.serve import command as serve
-
-    if not _is_free(port):
-        click.echo(f"Port {port} is taken; the cockpit takes a free one.")
-        port = 0
-    click.get_current_context().invoke(serve, port=port, dev=True, home=workplace.home, database=workplace.database)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        if catch_up(play):
+            tell_play(play)
+        cockpit = free_port(port)
+        if port and not cockpit:
+            click.echo(f"Port {port} is taken; the cockpit takes a free one.")
+        with play.in_background():
+            click.get_current_context().invoke(
+                serve, port=cockpit, dev=True, home=workplace.home, database=workplace.database
+            )
 
 
 def _read(capture: Path | None) -> bytes | None:
@@ -191,7 +196,7 @@ def _tell_readings(told: Any) -> None:
         f" meter read through the gate: {told.frames} frames, {told.stored} readings on the original reading list"
     )
     for reading in told.latest:
-        code = bytes.fromhex(reading.obis)
+        code = reading.obis
         value = f"{format_scaled(reading.value, reading.scaler)} {unit_symbol(reading.unit)}".strip()
         click.echo(f"      {format_obis(code):16} {value:>18}  {obis_name(code)}")
     for reason in told.unreadable:
