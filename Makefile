@@ -25,7 +25,7 @@ MODULE ?=
 PYTEST = $(BIN)/python -m pytest
 PARALLEL = -n $(WORKERS) --dist worksteal --benchmark-disable
 
-.PHONY: help run test lint format types contracts docs docs-check prove bench campaign debian lock clean
+.PHONY: help run test lint format types contracts docs docs-check prove bench campaign fuzz debian lock clean
 
 help: ## List these targets
 	@echo "An open smart meter gateway (BSI TR-03109)."
@@ -37,6 +37,7 @@ help: ## List these targets
 	@echo "  make run MODULE=pcsc    with security modules in virtual readers of a real PC/SC daemon"
 	@echo "  make run LIFE='...'     options for smgw life, such as LIFE='--port 8080'"
 	@echo "  make test ARGS='...'    options for pytest, such as ARGS='-k law'; the same for campaign and bench"
+	@echo "  make fuzz ARGS='...'    such as ARGS='--target wmbus --seed 2'; a fault says how to repeat it"
 
 $(RUN): pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh run
@@ -51,7 +52,7 @@ $(DEV): pyproject.toml constraints.txt tools/setup.sh
 	@sh tools/setup.sh dev
 	@touch $(RUN) $@
 
-run: $(if $(filter pcsc,$(MODULE)),$(PCSC),$(RUN)) ## Install, live a gateway's whole life, then serve its record (EXIT=1: end instead)
+run: $(if $(filter pcsc,$(MODULE)),$(PCSC),$(RUN)) ## Install, live a gateway's whole life, then serve record and consumer's page (EXIT=1: end instead)
 	@$(BIN)/smgw life $(if $(MODULE),--module $(MODULE)) $(if $(filter-out 0 no false,$(EXIT)),--exit) $(LIFE)
 
 test: $(DEV) debian ## Install and run every test (campaigns at a tenth of their counts)
@@ -59,6 +60,9 @@ test: $(DEV) debian ## Install and run every test (campaigns at a tenth of their
 
 campaign: $(DEV) debian ## Run the campaigns with their full counts; the report is reports/campaign.md
 	@SMGW_CAMPAIGN_SCALE=$${SMGW_CAMPAIGN_SCALE:-1.0} $(PYTEST) $(PARALLEL) -m campaign $(ARGS)
+
+fuzz: $(DEV) ## Feed each interface that takes bytes 100,000 hostile inputs; the report is reports/fuzz.md
+	@$(BIN)/python -m fuzz $(ARGS)
 
 bench: $(DEV) debian ## Take the ratios; the report is reports/bench.md
 	@$(PYTEST) bench -o python_files='bench_*.py' -o python_functions='test_* bench_*' -p no:xdist \
