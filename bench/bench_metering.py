@@ -21,11 +21,10 @@ from sqlalchemy import Column, Engine, MetaData, Table, insert, select
 
 from bench.bench_securitymodule import KEY, PIN, module_in
 from gateway.lmn import obis
-from gateway.lmn.intake import Capture, Intake
+from gateway.lmn.intake import Intake
 from gateway.lmn.profiles import Medium, MeterProfile, ProfileBook, Protocol
 from gateway.lmn.sml import Decoder
 from gateway.metering.reading_list import Taken
-from gateway.metering.readings import OriginalReading
 from gateway.metering.rules import ListProfile, Verdict
 from gateway.metering.schema import list_entries
 from gateway.pki.keys import ModuleSigningKey
@@ -80,25 +79,14 @@ class Line:
 
     def take(self, data: bytes) -> list[Taken]:
         """All the way."""
-        return self.meters.lists.take(list(map(_original, self._intake.take("lmn0", self._decoder.feed(data)))))
+        return self.meters.lists.take(
+            list(map(OriginalReading.of, self._intake.take("lmn0", self._decoder.feed(data))))
+        )
 
     def decode(self, data: bytes) -> None:
         """Decode, and nothing else."""
         (frame,) = self._decoder.feed(data)
         assert frame is not None
-
-
-def _original(capture: Capture) -> OriginalReading:
-    reading = capture.reading
-    return OriginalReading(
-        reading.server_id.hex(),
-        reading.obis.hex(),
-        capture.captured,
-        reading.value,
-        reading.scaler,
-        reading.unit,
-        reading.flags,
-    )
 
 
 @pytest.fixture

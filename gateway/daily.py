@@ -198,7 +198,7 @@ class DailyWork:
         of_register = self._list_profiles()
         found: dict[str, list[OriginalReading]] = {}
         for capture in captures:
-            reading = _original(capture)
+            reading = OriginalReading.of(capture)
             profile = of_register.get((reading.meter, reading.obis))
             if profile is not None:
                 found.setdefault(profile.consumer, []).append(reading)
@@ -307,16 +307,3 @@ class DailyWork:
         if self._folder is None:
             raise DeviceError("a gateway with a radio line has a folder to keep counters in, and none is configured")
         return CounterFile(self._folder / COUNTERS)
-
-
-def _original(capture: Capture) -> OriginalReading:
-    reading = capture.reading
-    return OriginalReading(
-        capture.profile.server_id.hex(),
-        reading.obis.hex(),
-        capture.captured,
-        reading.value,
-        reading.scaler,
-        reading.unit,
-        reading.flags,
-    )

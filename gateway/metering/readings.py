@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.lmn.intake import Capture
+
 
 @dataclass(frozen=True, slots=True)
 class OriginalReading:
@@ -26,3 +28,17 @@ class OriginalReading:
     scaler: int
     unit: int | None
     flags: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, capture: Capture) -> OriginalReading:
+        """What the meters' network captured of a known meter; it goes by the server id that its profile says."""
+        reading = capture.reading
+        return cls(
+            capture.profile.server_id.hex(),
+            reading.obis.hex(),
+            capture.captured,
+            reading.value,
+            reading.scaler,
+            reading.unit,
+            reading.flags,
+        )

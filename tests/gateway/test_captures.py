@@ -180,25 +180,12 @@ def captured(name: str, meters: Meters, *, quirks: bool = True) -> Iterator[list
                 meters.pass_time(SECOND)
 
 
-def original(capture: Capture) -> OriginalReading:
-    reading = capture.reading
-    return OriginalReading(
-        capture.profile.server_id.hex(),
-        reading.obis.hex(),
-        capture.captured,
-        reading.value,
-        reading.scaler,
-        reading.unit,
-        reading.flags,
-    )
-
-
 def taken_down(engine: Engine, name: str) -> dict[Register, list[ListEntry]]:
     """A capture's readings after they were on the list, by register."""
     meters = lists_for(engine, METER_OF[name], None)
     meters.lists.start()
     for found in captured(name, meters):
-        taken = meters.lists.take([original(each) for each in found])
+        taken = meters.lists.take([OriginalReading.of(each) for each in found])
         assert {each.verdict for each in taken} == {Verdict.KEPT}
     for register in meters.profiles:
         assert meters.lists.verify(*register) is None
@@ -280,7 +267,7 @@ def test_on_a_raster_one_reading_of_each_register_is_kept(engine: Engine, name: 
     meters.lists.start()
     verdicts: dict[str, list[Verdict]] = {}
     for found in captured(name, meters):
-        for taken in meters.lists.take([original(each) for each in found]):
+        for taken in meters.lists.take([OriginalReading.of(each) for each in found]):
             verdicts.setdefault(taken.reading.obis, []).append(taken.verdict)
     for obis, of_register in verdicts.items():
         assert of_register[0] is Verdict.KEPT
