@@ -25,6 +25,7 @@ from gateway.lmn.intake import Intake
 from gateway.lmn.profiles import Medium, MeterProfile, ProfileBook, Protocol
 from gateway.lmn.sml import Decoder
 from gateway.metering.reading_list import Taken
+from gateway.metering.readings import OriginalReading
 from gateway.metering.rules import ListProfile, Verdict
 from gateway.metering.schema import list_entries
 from gateway.pki.keys import ModuleSigningKey
