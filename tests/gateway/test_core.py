@@ -8,6 +8,7 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,7 @@ NOT_DOORS = {
 """What is public of a class with a gate before it and is no entry point, each with the reason."""
 
 
+@cache
 def gated_classes() -> list[type]:
     """Every class of the package that has a gate before it, or a door in it."""
     found: dict[str, type] = {}

@@ -5,6 +5,7 @@ Where the gate says yes the work is done; where it says no, nothing has changed,
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
 
 from gateway.core import Gateway
 from gateway.door import DOOR_ATTRIBUTE, Door
@@ -26,10 +26,8 @@ from gateway.lmn.hdlc import HdlcAddress, encode_frame
 from gateway.lmn.hdlc_link import HdlcDecoder
 from gateway.logs.events import EventId
 from gateway.logs.port import Delivery
-from gateway.logs.schema import log_entries
 from gateway.logs.store import Note
 from gateway.metering.readings import OriginalReading
-from gateway.metering.schema import list_entries
 from gateway.profiles import Profiles
 from gateway.tariffing.periods import Period
 from lifecycle.evidence import NOTHING, OpenFault
@@ -81,6 +79,7 @@ class Walked:
     ticks: list[int]
     meters: dict[str, HouseholdMeter]
     begun: datetime
+    beside: sqlite3.Connection
 
     @property
     def point(self) -> str:
@@ -103,12 +102,9 @@ class Walked:
 
     def kept(self) -> tuple[int, int]:
         """How many entries there are on lists and in logs."""
-        with self.device.repository.engine.connect() as connection:
-            counts = [
-                connection.execute(select(func.count()).select_from(each)).scalar_one()
-                for each in (list_entries, log_entries)
-            ]
-        return counts[0], counts[1]
+        counts = "SELECT (SELECT count(*) FROM list_entries), (SELECT count(*) FROM log_entries)"
+        lists, logs = self.beside.execute(counts).fetchone()
+        return lists, logs
 
     @staticmethod
     def waiting_for(name: str, call: Callable[[], None]) -> None:
@@ -239,13 +235,15 @@ def walked(at: At, monkeypatch: pytest.MonkeyPatch) -> Iterator[Walked]:
     device.gateway = gateway
     begin = device.clock() - timedelta(days=1)
     meters = {name: HouseholdMeter(name, begin, seed=1) for name in (METER, OTHER_METER)}
-    made = Walked(device, gateway, Standing(State.OPERATION, NOTHING), ticks, meters, device.clock())
+    beside = sqlite3.connect(str(device.repository.engine.url.database))
+    made = Walked(device, gateway, Standing(State.OPERATION, NOTHING), ticks, meters, device.clock(), beside)
     kept = device.repository.kept(device.id)
     monkeypatch.setattr(device.repository, "kept", lambda _gateway: replace(kept, standing=made.standing))
     for _ in range(9):
         gateway.receive(Credential.METER_KEY, meters[METER].frame_at(device.clock()))
         made.go_on()
     yield made
+    beside.close()
     gateway.close()
 
 
