@@ -42,6 +42,7 @@ from gateway.metering.rules import ProfileError
 from gateway.metrics import Metrics, Standing
 from gateway.module import DeviceError
 from gateway.monitor import Health, Monitor
+from gateway.pki.keys import CertificateRefused
 from gateway.profiles import Profiles
 from gateway.settings_parts import HanSettings, TechnicianSettings
 from gateway.storage import StorageFull
@@ -53,7 +54,10 @@ from securitymodule.errors import ModuleError
 KEEP_UP_SECONDS: Final = 5.0
 """How often :meth:`Running.keep_up` is to be called; ours."""
 _STOP_SECONDS: Final = 15.0
-_NOT_KEPT: Final = (StorageFull, LogError, LineError, ProfileError, ModuleError, DeviceError, DBAPIError, PoolTimeout)
+_NOT_KEPT: Final = (
+    *(StorageFull, LogError, LineError, ProfileError, ModuleError, DeviceError, CertificateRefused),
+    *(DBAPIError, PoolTimeout),
+)
 """What receiving may raise without anything being wrong with the line."""
 _log = structlog.get_logger()
 
