@@ -140,24 +140,43 @@ class _Lines:
         return self._mutator.perhaps(random, "\n".join(lines).encode(), 0.3, 2)
 
 
-class MeterProfiles:
-    """:func:`load_profiles`: a book of sound profiles, or :class:`ProfileFileError` without a digit of a key."""
+class _Beside:
+    """A file, injured, in a folder with all that the example needs.
 
-    def __init__(self) -> None:
+    :param text: of the file.
+    """
+
+    def __init__(self, text: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="smgw-fuzz-")
         base = Path(self._folder.name)
         example_in(base)
-        self._path = base / "meters.toml"
-        self._lines = _Lines(_PROFILES)
+        self._path = base / "changed.toml"
+        self._path.touch(mode=0o600)
+        self._lines = _Lines(text)
 
     def build(self, random: Random) -> bytes:
-        """A file of three meters, injured."""
+        """The file, injured."""
         return self._lines.injured(random)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._folder.cleanup()
+
+    def _written(self, data: bytes) -> tuple[str, ...]:
+        """Write the file; what nobody may be told of what lies beside it."""
+        self._path.write_bytes(data)
+        return () if KEY_DIGITS.encode() in data else (KEY_DIGITS, KEY_DIGITS.upper())
+
+
+class MeterProfiles(_Beside):
+    """:func:`load_profiles`: a book of sound profiles, or :class:`ProfileFileError` without a digit of a key."""
+
+    def __init__(self) -> None:
+        super().__init__(_PROFILES)
 
     def check(self, data: bytes) -> str:
         """See the class."""
-        self._path.write_bytes(data)
-        secrets = () if KEY_DIGITS.encode() in data else (KEY_DIGITS, KEY_DIGITS.upper())
+        secrets = self._written(data)
         try:
             book = load_profiles(self._path)
         except ProfileFileError as error:
@@ -170,30 +189,16 @@ class MeterProfiles:
             hold(found is profile and bool(profile.capture), "a profile that is not found or captures nothing")
         return ACCEPTED
 
-    def close(self) -> None:
-        """Remove the folder."""
-        self._folder.cleanup()
 
-
-class GatewaySettings:
+class GatewaySettings(_Beside):
     """:func:`read_settings`: settings, or :class:`SettingsError` that names file and mistake, without a key's digit."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="smgw-fuzz-")
-        base = Path(self._folder.name)
-        example_in(base)
-        self._path = base / "changed.toml"
-        self._path.touch(mode=0o600)
-        self._lines = _Lines(example())
-
-    def build(self, random: Random) -> bytes:
-        """The packaged example, injured."""
-        return self._lines.injured(random)
+        super().__init__(example())
 
     def check(self, data: bytes) -> str:
         """See the class."""
-        self._path.write_bytes(data)
-        secrets = () if KEY_DIGITS.encode() in data else (KEY_DIGITS, KEY_DIGITS.upper())
+        secrets = self._written(data)
         try:
             settings = read_settings(self._path)
         except SettingsError as error:
@@ -204,10 +209,6 @@ class GatewaySettings:
             return reason_class(error.mistakes[0].replace(str(self._path), "settings"))
         keeps_secret(secrets, repr(settings))
         return ACCEPTED
-
-    def close(self) -> None:
-        """Remove the folder."""
-        self._folder.cleanup()
 
 
 class ContractTables:

@@ -24,7 +24,7 @@ from starlette.exceptions import HTTPException
 from gateway.firmware import FirmwareError
 from gateway.han import technician_answers as answers
 from gateway.han.errors import HanError
-from gateway.han.languages import Language, preferred
+from gateway.han.languages import Language, language_of
 from gateway.han.rates import Buckets, Rate
 from gateway.han.requests import is_same_origin, not_too_often, whole_body
 from gateway.han.technician_page.rendering import STYLE, render
@@ -147,7 +147,7 @@ class TechnicianSite:
 
     def beginning(self, request: Request) -> Response:
         """To the page in the browser's language."""
-        return _to(f"/{preferred(request.headers.get('accept-language', ''))}/")
+        return _to(f"/{_language(request)}/")
 
     def status_page(self, request: Request) -> Response:
         """State, faults and parts."""
@@ -311,8 +311,7 @@ def _number(request: Request, name: str) -> int | None:
 
 
 def _language(request: Request) -> Language:
-    chosen = request.path_params.get("language", "")
-    return Language(chosen) if chosen in set(Language) else preferred(request.headers.get("accept-language", ""))
+    return language_of(request.path_params.get("language", ""), accepted=request.headers.get("accept-language", ""))
 
 
 def _json(content: answers.Object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -6,7 +6,7 @@ Nothing is written here, so that whoever examines lists needs neither profiles n
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypedDict, Unpack
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -30,6 +30,21 @@ _BESIDE: Final = timedelta(minutes=15)
 """How far beside its raster point no reading is captured: more than 1 % of a day."""
 
 
+class Wanted(TypedDict, total=False):
+    """Which entries of a list are asked for; what is not said leaves none out.
+
+    :ivar since: only those whose time is later.
+    :ivar until: only those whose time is not later.
+    :ivar number: only those with a higher number.
+    :ivar limit: how many at most, up to :data:`MAX_READ`, which it is else.
+    """
+
+    since: datetime | None
+    until: datetime | None
+    number: int
+    limit: int
+
+
 class ListReading:
     """The original reading lists of one gateway, to be read. Whether they may be is for the port to ask.
 
@@ -45,45 +60,23 @@ class ListReading:
         self._signed = signed
 
     def entries(
-        self,
-        meter: str,
-        obis: str,
-        *,
-        consumer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        number: int = 0,
-        limit: int = MAX_READ,
+        self, meter: str, obis: str, *, consumer: str | None = None, **wanted: Unpack[Wanted]
     ) -> list[ListEntry]:
         """Entries of a register's list, oldest first.
 
         :param consumer: only those of this consumer.
-        :param since: only those whose time is later.
-        :param until: only those whose time is not later.
-        :param number: only those with a higher number.
-        :param limit: how many at most, up to :data:`MAX_READ`.
         :raises ProfileError: if *limit* is too large or negative.
         """
-        query = self._selected((meter, obis), consumer, since, until, number, limit)
+        query = self._selected((meter, obis), consumer, **wanted)
         with self._engine.connect() as connection:
             return [entry_of(kept_line(row)) for row in connection.execute(query)]
 
-    def lines_of(
-        self,
-        meter: str,
-        obis: str,
-        *,
-        consumer: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        number: int = 0,
-        limit: int = MAX_READ,
-    ) -> list[Line]:
+    def lines_of(self, meter: str, obis: str, *, consumer: str | None = None, **wanted: Unpack[Wanted]) -> list[Line]:
         """The lines of :meth:`entries` as they are kept.
 
         :raises ProfileError: as there.
         """
-        query = self._selected((meter, obis), consumer, since, until, number, limit)
+        query = self._selected((meter, obis), consumer, **wanted)
         with self._engine.connect() as connection:
             return [kept_line(row) for row in connection.execute(query)]
 
@@ -91,10 +84,11 @@ class ListReading:
         self,
         register: Register,
         consumer: str | None,
-        since: datetime | None,
-        until: datetime | None,
-        number: int,
-        limit: int,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        number: int = 0,
+        limit: int = MAX_READ,
     ) -> Any:
         if not 0 <= limit <= MAX_READ:
             raise ProfileError(f"{limit} entries at once; at most {MAX_READ} are read")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Unpack
 
 from gateway.door import entry_point
 from gateway.metering.entries import Deletion, ListEntry
-from gateway.metering.list_reading import MAX_READ
+from gateway.metering.list_reading import Wanted
 from gateway.metering.reading_list import ReadingList, Taken
 from gateway.metering.readings import OriginalReading
 from gateway.metering.rules import ListProfile, ProfileError, Register
@@ -77,46 +78,24 @@ class MeteringPort:
         return self._lists.delete_expired()
 
     @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_OWN_DATA)
-    def own_entries(
-        self,
-        consumer: str,
-        meter: str,
-        obis: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        number: int = 0,
-        limit: int = MAX_READ,
-    ) -> list[ListEntry]:
+    def own_entries(self, consumer: str, meter: str, obis: str, **wanted: Unpack[Wanted]) -> list[ListEntry]:
         """A consumer's own entries of a list, oldest first; see :meth:`ReadingList.entries`.
 
         :param consumer: as whom the caller showed himself.
         :raises lifecycle.gate.Closed: if the gate is shut for it.
-        :raises ProfileError: if *limit* is too large.
+        :raises ProfileError: if the limit is too large.
         """
-        return self._lists.entries(meter, obis, consumer=consumer, since=since, until=until, number=number, limit=limit)
+        return self._lists.entries(meter, obis, consumer=consumer, **wanted)
 
     @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_OWN_DATA)
-    def own_lines(
-        self,
-        consumer: str,
-        meter: str,
-        obis: str,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        number: int = 0,
-        limit: int = MAX_READ,
-    ) -> list[Line]:
+    def own_lines(self, consumer: str, meter: str, obis: str, **wanted: Unpack[Wanted]) -> list[Line]:
         """The same entries as they are kept, with hash and signature; see :meth:`ReadingList.lines_of`.
 
         :param consumer: as whom the caller showed himself.
         :raises lifecycle.gate.Closed: if the gate is shut for it.
-        :raises ProfileError: if *limit* is too large.
+        :raises ProfileError: if the limit is too large.
         """
-        return self._lists.lines_of(
-            meter, obis, consumer=consumer, since=since, until=until, number=number, limit=limit
-        )
+        return self._lists.lines_of(meter, obis, consumer=consumer, **wanted)
 
     @entry_point(Role.ANSCHLUSSNUTZER, Interface.HAN_CONSUMER, Function.READ_OWN_DATA)
     def own_latest(self, consumer: str, meter: str, obis: str, *, until: datetime | None = None) -> ListEntry | None:

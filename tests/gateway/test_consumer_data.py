@@ -60,7 +60,7 @@ from tests.support.contracts import (
     profiles,
     series_contract,
 )
-from tests.support.desk import QUARTER, Served, database, rising
+from tests.support.desk import QUARTER, Served, database, rising, two_days
 from tests.support.lives import GATEWAY
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -85,10 +85,7 @@ def query(database: Database = Database.ORIGIN, **others: Any) -> ReadingsQuery:
 @pytest.fixture
 def served(tmp_path: Path) -> Served:
     """Two days of Anna's and Bert's readings."""
-    made = Served(database(f"sqlite:///{tmp_path / 'smgw.db'}"))
-    made.read(rising(START, 193))
-    made.read(rising(START, 193, step=7), device=OTHER_METER)
-    return made
+    return two_days(database(f"sqlite:///{tmp_path / 'smgw.db'}"))
 
 
 def only(served: Served, asked: ReadingsQuery, consumer: str = ANNA) -> tuple[HanReading, ...]:

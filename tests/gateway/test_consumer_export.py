@@ -7,7 +7,6 @@ import hashlib
 import io
 import subprocess
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import orjson
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from lxml import etree
 
 from gateway import consumer_export
 from gateway.consumer_export import _cell
@@ -34,8 +32,8 @@ from lifecycle.canonical import decode_signature
 from lifecycle.functions import Credential
 from smpki.oids import DATA
 from smpki.signed import read_signed
-from tests.shared_data import shared_data
 from tests.smpki.chains import AT, chain
+from tests.support.ar2418 import assert_valid
 from tests.support.contracts import (
     ANNA,
     BERT,
@@ -69,20 +67,6 @@ def exported(served: Served, kind: Export, begin: datetime = START, end: datetim
     return served.desk.export(ANNA, TAF2.id, begin, end, kind)
 
 
-class Beside(etree.Resolver):  # type: ignore[misc]  # lxml has no type hints
-    """Finds imported schemas beside the one that imports them."""
-
-    def resolve(self, url: str, _public_id: str, context: Any) -> Any:
-        return self.resolve_filename(str(shared_data() / "data" / "schemas" / Path(url).name), context)
-
-
-@cache
-def schema() -> Any:
-    parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(Beside())
-    return etree.XMLSchema(etree.parse(shared_data() / "data" / "schemas" / "AR_2418-6.xsd", parser))
-
-
 def point_of(file: ExportFile) -> UsagePoint:
     (point,) = read(file.content).usage_points
     return point
@@ -95,12 +79,11 @@ def test_the_document_is_valid_by_the_official_schema(served: Served) -> None:
     served.desk.latest(ANNA)
     file = exported(served, Export.AR2418)
     assert (file.name, file.media_type) == ("01005e318021.taf2-1-20260101-20260103.xml", "application/xml")
-    found = schema()
-    assert found.validate(etree.fromstring(file.content)), found.error_log
+    assert_valid(file.content)
     for agreed in (series_contract(), shows()):
         other = Served(known=profiles(agreed)) if agreed.consumer == ANNA else served
         data = other.desk.export(agreed.consumer, agreed.id, START, START + DAY, Export.AR2418).content
-        assert found.validate(etree.fromstring(data)), found.error_log
+        assert_valid(data)
 
 
 def shows() -> Contract:

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from lxml import etree, html
+from lxml import html
 
 from gateway.han.data import Database
 from gateway.han.page_data import Export
@@ -30,7 +30,7 @@ from lifecycle.canonical import decode_signature
 from lifecycle.functions import Credential
 from smgw.cli import main
 from stations.meter import HouseholdMeter
-from tests.gateway.test_consumer_export import schema
+from tests.support.ar2418 import assert_valid
 from tests.support.contracts import ERRORS, HT, NT
 from tests.support.daily import ANNA, BERT, EXPORT, IMPORT, METER, OTHER_METER
 from tests.support.gateways import CutConnection
@@ -91,9 +91,7 @@ def registers(lived: House, consumer: str, point: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("contract", ANNAS)
 def test_the_official_schema_holds(anna: httpx.Client, contract: str) -> None:
-    content = file(anna, contract, Export.AR2418)
-    found = schema()
-    assert found.validate(etree.fromstring(content)), found.error_log
+    assert_valid(file(anna, contract, Export.AR2418))
 
 
 def test_read_back_it_says_the_same(lived: House, anna: httpx.Client) -> None:

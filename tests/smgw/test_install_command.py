@@ -9,8 +9,6 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +24,10 @@ from lifecycle.store.repository import Repository
 from smgw.trip_place import Trip, set_out
 from smgw.workplace import Workplace
 from tests.smgw.conftest import Run, json_lines
+from tests.support.commands import started
 from tests.support.lives import shortest_way
 
 GATEWAY, OTHER = "EXXX0012345678", "EXXX0012345679"
-COMMAND = [sys.executable, "-c", "from smgw.cli import main; main(prog_name='smgw')"]
 
 
 def lived(home: Path, state: State, gateway: str = GATEWAY) -> None:
@@ -388,20 +386,7 @@ def test_help_teaches_the_way(smgw: Run) -> None:
 
 def test_serve_prints_a_link_that_pairs_one_phone_and_nothing_secret_is_logged(trip: Path, home: Path) -> None:
     environment = {**os.environ, "SMGW_HOME": str(home), "SMGW_LOG_FORMAT": "json", "SMGW_LOG_LEVEL": "info"}
-    process = subprocess.Popen(
-        [*COMMAND, "install", "serve", "--port", "0", "--trip", str(trip)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    try:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if "Ctrl-C" in line:
-                break
+    with started("install", "serve", "--port", "0", "--trip", trip, environment=environment) as (process, printed):
         link = re.search(r"http://127\.0\.0\.1:\d+/\?code=(\S+)", printed)
         assert link is not None, printed
         with httpx.Client(follow_redirects=True) as phone:
@@ -411,9 +396,6 @@ def test_serve_prints_a_link_that_pairs_one_phone_and_nothing_secret_is_logged(t
             assert httpx.get(link[0]).status_code == 403
         process.send_signal(signal.SIGINT)
         rest, log = process.communicate(timeout=20)
-    finally:
-        process.kill()
-        process.wait(20)
     assert process.returncode == 0, log
     assert "Stopped." in rest
     assert f'"path": "/gateways/{GATEWAY}"' in log

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,10 +18,10 @@ from requests.auth import HTTPDigestAuth
 from lifecycle.store.repository import Repository
 from smgw.play import Play, bring_into_operation
 from smgw.workplace import Workplace
+from tests.support.commands import PATIENCE, started
 
 GATEWAY = "EXXX0000000001"
 QUARTER = timedelta(minutes=15)
-PATIENCE = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -84,30 +81,6 @@ def test_the_past_is_there_and_days_pass_quickly(made: tuple[Workplace, Reposito
         for line in played.running.metrics.text().decode().splitlines():
             if line.startswith(("smgw_lmn_errors_total", "smgw_lmn_failures_total", "smgw_gaps_total")):
                 assert line.endswith(" 0.0")
-
-
-@contextmanager
-def started(*words: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A running command, and what it printed until it can be stopped."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from smgw.cli import main; main(prog_name='smgw')", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if "Ctrl-C" in line:
-                break
-        else:
-            pytest.fail(f"it did not start: {printed} {process.communicate()}")
-        yield process, printed
-    finally:
-        process.kill()
-        process.communicate(timeout=PATIENCE)
 
 
 def look(printed: str) -> str:

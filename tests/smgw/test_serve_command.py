@@ -9,14 +9,12 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,8 +23,7 @@ from cryptography.x509.oid import NameOID
 from lifecycle.parties import Party
 from lifecycle.roles import Role
 from tests.smgw.conftest import Run, json_lines
-
-COMMAND = [sys.executable, "-c", "from smgw.cli import main; main(prog_name='smgw')"]
+from tests.support.commands import started
 
 
 @contextmanager
@@ -34,26 +31,8 @@ def serving(home: Path, *words: object, log: str = "warning") -> Iterator[tuple[
     """A running ``smgw serve`` and what it printed at its start; stopped whatever happens meanwhile."""
     environment = {**os.environ, "SMGW_HOME": str(home), "SMGW_LOG_FORMAT": "json", "SMGW_LOG_LEVEL": log}
     environment.pop("SMGW_DATABASE", None)
-    process = subprocess.Popen(
-        [*COMMAND, "serve", "--port", "0", *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
-    try:
-        assert process.stdout is not None
-        printed = ""
-        for line in process.stdout:
-            printed += line
-            if "Ctrl-C" in line:
-                break
-        else:
-            pytest.fail(f"it did not start: {process.communicate()}")
-        yield process, printed
-    finally:
-        process.kill()
-        process.wait(20)
+    with started("serve", "--port", "0", *words, environment=environment) as running:
+        yield running
 
 
 def test_dev_prints_a_link_that_signs_in_and_makes_a_party_for_each_role(tmp_path: Path) -> None:

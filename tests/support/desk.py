@@ -27,7 +27,7 @@ from lifecycle.store.repository import Repository
 from smpki.keys import SoftwareKey
 from smpki.signed import Signer
 from tests.smpki.test_cms import Party, sender
-from tests.support.contracts import IMPORT, METER, START, profiles
+from tests.support.contracts import IMPORT, METER, OTHER_METER, START, profiles
 from tests.support.lists import Meters
 from tests.support.lives import GATEWAY, SettableClock, cast
 
@@ -129,3 +129,11 @@ class Served:
 def rising(begin: datetime, count: int, step: int = 10, start: int = 1_000) -> dict[datetime, int]:
     """A reading each quarter of an hour, each *step* above the one before."""
     return {begin + number * QUARTER: start + number * step for number in range(count)}
+
+
+def two_days(engine: Engine | None = None) -> Served:
+    """A desk with two days of Anna's and Bert's readings."""
+    made = Served(engine)
+    made.read(rising(START, 193))
+    made.read(rising(START, 193, step=7), device=OTHER_METER)
+    return made

@@ -20,10 +20,10 @@ from fastapi.concurrency import run_in_threadpool
 from gateway.han.app import Asked, Han, failed, read_request
 from gateway.han.digest import NotAuthenticated
 from gateway.han.errors import HanError
+from gateway.han.languages import Language, language_of
 from gateway.han.page import library
 from gateway.han.page.desk import Desk
 from gateway.han.page.explained import closed_texts
-from gateway.han.page.languages import Language, language_of
 from gateway.han.page.queries import read_choice, read_date, read_index, read_query
 from gateway.han.page.rendering import render
 from gateway.han.page.spans import View
@@ -76,7 +76,7 @@ class Wanted:
         """What this request says."""
         headers = {name.lower(): text for name, text in request.headers.items()}
         asked = request.query_params.get("lang", "")
-        language = language_of(asked, request.cookies.get(COOKIE, ""), headers.get("accept-language", ""))
+        language = language_of(asked, request.cookies.get(COOKIE, ""), accepted=headers.get("accept-language", ""))
         chosen = language if asked == language else None
         query = request.scope["query_string"].decode("latin-1")
         return cls(request.scope["path"], query, headers, language, chosen)

@@ -9,7 +9,8 @@ from typing import Final
 
 from gateway.han.data import TafState
 from gateway.han.errors import HanError
-from gateway.han.page.languages import Language, day_text
+from gateway.han.languages import Language
+from gateway.han.page.languages import day_text
 from gateway.han.page.numbers import amount_text
 from gateway.han.page.shown import Shown, history_address, register_name, show
 from gateway.han.page.spans import EARLIEST, Span, View

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.han.page.languages import Language
+from gateway.han.languages import Language
 from gateway.tariffing.profile import UseCase
 from lifecycle.faults import FAULT_STATES, FAULTS, Fault
 from lifecycle.gate import Closed, Gate, Shut

@@ -1,39 +1,12 @@
-"""The languages of the page, and days and times as each writes them. Times are German legal time (gesetzliche Zeit)."""
+"""Days and times as each language of the page writes them. Times are German legal time (gesetzliche Zeit)."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
-from enum import StrEnum, unique
 from typing import Final
 
+from gateway.han.languages import Language, zone_name
 from gateway.tariffing.periods import LOCAL
-
-
-@unique
-class Language(StrEnum):
-    """A language of the page."""
-
-    GERMAN = "de"
-    ENGLISH = "en"
-
-    @property
-    def other(self) -> Language:
-        """The one to switch to."""
-        return Language.ENGLISH if self is Language.GERMAN else Language.GERMAN
-
-
-def language_of(asked: str, kept: str, accepted: str) -> Language:
-    """The language that is asked for, else the one chosen before, else the first of the browser's, else German.
-
-    :param asked: of the address.
-    :param kept: of the cookie.
-    :param accepted: an ``Accept-Language`` header (RFC 9110 12.5.4); its weights are in descending order in practice.
-    """
-    for wish in (asked, kept, *(part.partition(";")[0].strip()[:2].lower() for part in accepted.split(","))):
-        if wish in set(Language):
-            return Language(wish)
-    return Language.GERMAN
-
 
 _WEEKDAYS: Final = {
     Language.GERMAN: ("Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"),
@@ -49,7 +22,6 @@ _MONTHS: Final = {
         *("July", "August", "September", "October", "November", "December"),
     ),
 }
-_ZONES: Final = {"CET": "MEZ", "CEST": "MESZ"}
 
 
 def weekday(day: date, language: Language) -> str:
@@ -74,8 +46,7 @@ def clock_text(instant: datetime, language: Language) -> str:
     text = f"{local:%H:%M}"
     if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
         return text
-    zone = local.tzname() or ""
-    return f"{text} {_ZONES.get(zone, zone) if language is Language.GERMAN else zone}"
+    return f"{text} {zone_name(local, language)}"
 
 
 def moment_text(instant: datetime, language: Language) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Final
 
-from gateway.han.page.languages import Language
+from gateway.han.languages import Language
 from gateway.lmn.obis import UNITS
 
 THOUSANDS_SHOWN: Final = frozenset({30, 31, 32})

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import cache
-from typing import TypeVar
+from pathlib import Path
+from typing import Final, TypeVar
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
+from gateway.han.languages import Language
 from gateway.han.page import explained, languages
-from gateway.han.page.languages import Language
 from gateway.han.page.shown import obis_text, stage_name
 from gateway.han.page.texts import WORDS
+from gateway.han.pages import environment_of
 from gateway.tariffing.periods import local_date
 
 T = TypeVar("T")
+_FOLDER: Final = Path(__file__).parent
 
 
 def render(name: str, language: Language, **context: object) -> str:
@@ -26,13 +29,7 @@ def render(name: str, language: Language, **context: object) -> str:
 
 @cache
 def _environment(language: Language) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("gateway.han.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = environment_of(_FOLDER)
 
     def spoken(write: Callable[[T, Language], str]) -> Callable[[T], str]:
         return lambda value: write(value, language)

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from gateway.han.page.languages import Language
+from gateway.han.languages import Language
 from gateway.han.page.numbers import amount_text, figure, plain, unit_text, value_of
 from gateway.han.page.spans import Span
 from gateway.han.page.texts import WORDS

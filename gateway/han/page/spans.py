@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
-from gateway.han.page.languages import Language, clock_text, day_text, month_name, weekday
+from gateway.han.languages import Language
+from gateway.han.page.languages import clock_text, day_text, month_name, weekday
 from gateway.han.page_data import Bucket, Step
 from gateway.tariffing.periods import DAY, LOCAL, midnight
 

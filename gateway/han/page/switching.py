@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from gateway.han.page.languages import Language, clock_text, weekday
+from gateway.han.languages import Language
+from gateway.han.page.languages import clock_text, weekday
 from gateway.han.page.shown import stage_name
 from gateway.han.page_data import ContractView, SwitchView
 from gateway.tariffing.periods import DAY, dates, local_date, midnight

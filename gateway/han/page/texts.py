@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from gateway.han.data import TafState
-from gateway.han.page.languages import Language
+from gateway.han.languages import Bilingual, Language
 from gateway.han.page_data import Export, Step
 from gateway.lmn.status import PtbStatus
 
@@ -225,49 +225,40 @@ _EXPORTS: Final[Mapping[Export, tuple[tuple[str, str], tuple[str, str]]]] = {
 }
 
 
-class Words:
-    """The page's words in one language.
+class Words(Bilingual):
+    """The page's words in one language."""
 
-    :ivar language: the language.
-    """
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-        self._at = list(Language).index(language)
-
-    def __getitem__(self, name: str) -> str:
-        return _TEXTS[name][self._at]
+    texts = _TEXTS
 
     def problem(self, status: int) -> str:
         """What a status of HTTP means."""
-        return _PROBLEMS.get(status, _PROBLEMS[400 if status < 500 else 500])[self._at]
+        return self.said(_PROBLEMS.get(status, _PROBLEMS[400 if status < 500 else 500]))
 
     def taf_state(self, state: TafState) -> str:
         """Where a contract stands."""
-        return _TAF_STATES[state][self._at]
+        return self.said(_TAF_STATES[state])
 
     def ptb(self, status: int) -> str:
         """What a reading is worth; one that nobody knows is worth nothing."""
         known = PtbStatus(status) if status in set(PtbStatus) else PtbStatus.FATAL_ERROR
-        return _PTB[known][self._at]
+        return self.said(_PTB[known])
 
     def file(self, kind: Export) -> tuple[str, str]:
         """A kind of file, and what it is good for."""
         name, good_for = _EXPORTS[kind]
-        return name[self._at], good_for[self._at]
+        return self.said(name), self.said(good_for)
 
     def quantity(self, unit: int) -> str:
         """What a register of this DLMS unit shows."""
-        return _QUANTITIES.get(unit, ("Messwert", "Value"))[self._at]
+        return self.said(_QUANTITIES.get(unit, ("Messwert", "Value")))
 
     def count(self, number: int, step: Step) -> str:
         """So many buckets."""
         one, many = _LENGTHS[step]
-        return f"{number}\N{NO-BREAK SPACE}{(one if number == 1 else many)[self._at]}"
+        return f"{number}\N{NO-BREAK SPACE}{self.said(one if number == 1 else many)}"
 
     def lasts(self, time: timedelta) -> str:
         """How long something is, in the largest unit that fits."""
-        german = self.language is Language.GERMAN
         for size, one, many in (
             (timedelta(days=365), ("Jahr", "year"), ("Jahre", "years")),
             (timedelta(days=1), ("Tag", "day"), ("Tage", "days")),
@@ -276,9 +267,9 @@ class Words:
         ):
             if time >= size and time % size == timedelta():
                 count = time // size
-                return f"{count}\N{NO-BREAK SPACE}{(one if count == 1 else many)[self._at]}"
+                return f"{count}\N{NO-BREAK SPACE}{self.said(one if count == 1 else many)}"
         seconds = time // timedelta(seconds=1)
-        return f"{seconds}\N{NO-BREAK SPACE}{'Sekunden' if german else 'seconds'}"
+        return f"{seconds}\N{NO-BREAK SPACE}{self.said(('Sekunden', 'seconds'))}"
 
 
 WORDS: Final[Mapping[Language, Words]] = MappingProxyType({language: Words(language) for language in Language})

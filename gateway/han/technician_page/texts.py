@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from gateway.han.languages import Language
+from gateway.han.languages import Bilingual, Language, zone_name
 from gateway.logs.events import Level
 from gateway.technician_parts import PartName
 from gateway.technician_questions import Says, Text
@@ -18,7 +18,6 @@ from lifecycle.roles import ROLES, Role
 from lifecycle.terms import FUNCTIONS, INTERFACES
 
 _BERLIN: Final = ZoneInfo("Europe/Berlin")
-_ZONES: Final = {"CET": "MEZ", "CEST": "MESZ"}
 
 _TEXTS: Final[Mapping[str, Text]] = {
     "title": Text("Servicetechniker", "Servicetechniker"),
@@ -122,27 +121,10 @@ _LEVELS: Final[Mapping[Level, Text]] = {
 }
 
 
-class Words:
-    """The words in one language.
+class Words(Bilingual):
+    """The page's words in one language."""
 
-    :ivar language: which.
-    """
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-
-    def __getitem__(self, name: str) -> str:
-        """The text of this name."""
-        return self.said(_TEXTS[name])
-
-    @property
-    def other(self) -> Language:
-        """The language to switch to."""
-        return Language.ENGLISH if self.language is Language.GERMAN else Language.GERMAN
-
-    def said(self, text: Text) -> str:
-        """A text in this language."""
-        return text.german if self.language is Language.GERMAN else text.english
+    texts = _TEXTS
 
     def part(self, name: PartName) -> str:
         """A part of the gateway."""
@@ -197,5 +179,4 @@ WORDS: Final[Mapping[Language, Words]] = MappingProxyType({language: Words(langu
 def moment(time: datetime) -> str:
     """A time for people: German legal time (gesetzliche Zeit), to the second."""
     local = time.astimezone(_BERLIN)
-    zone = local.tzname() or ""
-    return f"{local:%d.%m.%Y %H:%M:%S} {_ZONES.get(zone, zone)}"
+    return f"{local:%d.%m.%Y %H:%M:%S} {zone_name(local, Language.GERMAN)}"

@@ -19,10 +19,13 @@ from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.exceptions import HTTPException
 
 from gateway.configuration import CommunicationParameters, ConfigurationError
+from gateway.han.languages import Language, language_of
+from gateway.han.pages import environment_of
+from gateway.han.requests import is_same_origin
 from gateway.local import LocalError
 from lifecycle.gate import Closed
 from lifecycle.law import Unlawful
@@ -32,7 +35,7 @@ from lifecycle.service.observed import Observed
 from lifecycle.service.security import STATIC, BodyLimit, SecurityHeaders
 from lifecycle.store.errors import StoreError, UnknownGatewayError
 from stations.installer.page.pairing import LIFETIME, Pairing
-from stations.installer.page.texts import WORDS, Language, language_of, moment
+from stations.installer.page.texts import WORDS, moment
 from stations.installer.site import LineLostError, Site
 from stations.installer.works import STAGE_OF, Installer, Plan, Refusal, Stage, View, Work, look_at
 
@@ -78,7 +81,8 @@ def create_app(site: Site, gateways: Sequence[str], pairing: Pairing) -> FastAPI
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.desk = Desk(site, tuple(gateways), pairing)
     app.include_router(router)
-    app.mount(STATIC.rstrip("/"), StaticFiles(directory=FOLDER / "static"), name="static")
+    static = StaticFiles(directory=FOLDER / "static", packages=[("gateway.han", "static")])
+    app.mount(STATIC.rstrip("/"), static, name="static")
     app.add_exception_handler(NotPairedError, _not_paired)
     for kind in (HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _problem)
@@ -105,7 +109,7 @@ async def _paired(request: Request) -> Desk:
 async def _asked(request: Request, word: Annotated[str, Form(max_length=_LONGEST)] = "") -> Desk:
     """As :func:`_paired`, for what changes something: the form has to be the page's own."""
     desk = await _paired(request)
-    if not (_same_origin(request) and desk.pairing.is_form_word(word)):
+    if not (is_same_origin(request) and desk.pairing.is_form_word(word)):
         raise HTTPException(403, "stale")
     return desk
 
@@ -129,7 +133,7 @@ async def beginning(request: Request, code: Annotated[str, Query(max_length=_LON
 @router.post("/pair")
 async def pair(request: Request, code: Annotated[str, Form(max_length=_LONGEST)] = "") -> Response:
     """Pair by a code that was typed."""
-    if not _same_origin(request):
+    if not is_same_origin(request):
         raise HTTPException(403, "stale")
     return await _pair(request, code)
 
@@ -150,7 +154,7 @@ async def language(
     back: Annotated[str, Form(max_length=_LONGEST)] = "/",
 ) -> Response:
     """Choose the language; anybody may, for it changes nothing but the words."""
-    if not _same_origin(request):
+    if not is_same_origin(request):
         raise HTTPException(403, "stale")
     safe = back.startswith("/") and not back.startswith("//") and "\\" not in back and back.isprintable()
     response = RedirectResponse(back if safe else "/", status_code=303)
@@ -331,13 +335,6 @@ async def _failed(request: Request, _identifier: str) -> Response:
     return await _page(request, "problem.html", 500, desk=None, message="defect")
 
 
-def _same_origin(request: Request) -> bool:
-    origin = request.headers.get("origin")
-    here = f"{request.url.scheme}://{request.headers.get('host', '')}"
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    return origin in {None, here} and site in {"same-origin", "none"}
-
-
 def _cookie(request: Request, name: str) -> str:
     # The prefix binds the cookie to this host and to TLS; browsers refuse it without.
     return f"__Host-{name}" if request.url.scheme == "https" else name
@@ -356,13 +353,7 @@ def _set_cookie(request: Request, response: Response, name: str, value: str) -> 
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = environment_of(FOLDER)
     environment.filters["moment"] = moment
     environment.globals.update(
         Work=Work,
@@ -381,7 +372,7 @@ _ENVIRONMENT: Final = _environment()
 
 async def _page(request: Request, name: str, status: int = 200, *, desk: Desk | None, **context: Any) -> Response:
     chosen = language_of(
-        request.cookies.get(_cookie(request, _LANGUAGE), ""), request.headers.get("accept-language", "")
+        request.cookies.get(_cookie(request, _LANGUAGE), ""), accepted=request.headers.get("accept-language", "")
     )
     made = _ENVIRONMENT.get_template(name).render(
         t=WORDS[chosen],

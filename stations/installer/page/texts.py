@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from gateway.han.languages import Bilingual, Language
 from lifecycle.canonical import parse_time
 from lifecycle.evidence import Condition, Evidence
 from lifecycle.facts import Fact
 from lifecycle.law import LAW, Law, Reason
 from lifecycle.states import State
 from stations.installer.works import Refusal, Stage, Work
-
-
-@unique
-class Language(StrEnum):
-    """A language of the page."""
-
-    GERMAN = "de"
-    ENGLISH = "en"
-
-
-def language_of(chosen: str, accepted: str) -> Language:
-    """The language that was chosen, else the first of the browser's that there is, else German.
-
-    :param accepted: an ``Accept-Language`` header (RFC 9110 12.5.4); its weights are in descending order in practice.
-    """
-    for wish in (chosen, *(part.partition(";")[0].strip()[:2].lower() for part in accepted.split(","))):
-        if wish in set(Language):
-            return Language(wish)
-    return Language.GERMAN
-
 
 _TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "title": ("Montage", "Installation"),
@@ -169,31 +149,23 @@ def moment(text: str) -> str:
     return f"{parse_time(text).astimezone(_BERLIN):%d.%m.%Y %H:%M}"
 
 
-class Words:
-    """The page's words in one language.
+class Words(Bilingual):
+    """The page's words in one language."""
 
-    :ivar language: the language.
-    """
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-        self._at = list(Language).index(language)
-
-    def __getitem__(self, name: str) -> str:
-        return _TEXTS[name][self._at]
+    texts = _TEXTS
 
     def stage(self, stage: Stage) -> str:
         """A stage's name."""
-        return _STAGES[stage][self._at]
+        return self.said(_STAGES[stage])
 
     def work(self, work: Work) -> str:
         """What the button of a work says."""
-        return _WORKS[work][self._at]
+        return self.said(_WORKS[work])
 
     def fact(self, fact: Fact, law: Law = LAW) -> str:
         """A fact in words."""
         described = law.facts[fact]
-        return described.german if self.language is Language.GERMAN else described.text
+        return self.said((described.german, described.text))
 
     def state(self, state: State, law: Law = LAW) -> str:
         """A phase by its German name, for it is a term."""

@@ -34,7 +34,6 @@ from tests.support.contracts import (
     IMPORT,
     METER,
     NT,
-    OTHER_METER,
     POWER,
     START,
     contract,
@@ -42,7 +41,7 @@ from tests.support.contracts import (
     profiles,
     series_contract,
 )
-from tests.support.desk import QUARTER, Served, database, rising
+from tests.support.desk import QUARTER, Served, database, rising, two_days
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 INSIDE = Credential.INSIDE
@@ -62,10 +61,7 @@ def totals(found: Consumption) -> dict[bytes, int]:
 @pytest.fixture
 def served() -> Served:
     """Two days of Anna's and Bert's readings."""
-    made = Served()
-    made.read(rising(START, 193))
-    made.read(rising(START, 193, step=7), device=OTHER_METER)
-    return made
+    return two_days()
 
 
 def test_registers_are_those_of_the_rule_set_and_name_their_entries(served: Served) -> None:

@@ -24,6 +24,7 @@ from gateway.lmn.hdlc import (
 )
 from gateway.lmn.sml_transport import Skipped
 from tests.gateway.lmn.test_crc16 import bit_by_bit
+from tests.support.streams import assert_tiles
 
 METER = HdlcAddress(1, 17, 2)
 GATEWAY = HdlcAddress(16)
@@ -55,15 +56,6 @@ def only_frame(data: bytes) -> HdlcFrame:
     (frame,) = read(data)
     assert isinstance(frame, HdlcFrame)
     return frame
-
-
-def assert_tiles(found: list[HdlcFrame | Skipped], length: int) -> None:
-    place = 0
-    for item in found:
-        assert item.offset == place
-        assert item.end > item.offset
-        place = item.end
-    assert place == length
 
 
 def test_the_frame_that_opens_a_connection_byte_by_byte() -> None:

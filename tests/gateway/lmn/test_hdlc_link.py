@@ -15,6 +15,7 @@ from gateway.lmn.sml_transport import Skipped
 from gateway.lmn.sml_transport import encode_frame as encode_sml_frame
 from tests.gateway.lmn.hdlc_meter import SERVER_ID, SimulatedBusMeter, sml_file
 from tests.support.campaign import Campaign
+from tests.support.streams import injured
 
 METER = HdlcAddress(1, 17, 2)
 OTHER = HdlcAddress(1, 18, 2)
@@ -191,22 +192,8 @@ ORIGINALS += [encode_frame(GATEWAY, OTHER, UI, sml_file(value)) for value in ran
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
     """Frames of two meters with up to five injuries: flipped bits, lost, repeated or inserted bytes, cut ends."""
-    data = bytearray(b"".join(ORIGINALS))
-    for _ in range(draw(st.integers(1, 5))):
-        place = draw(st.integers(0, max(len(data) - 1, 0)))
-        length = draw(st.integers(1, 20) | st.integers(1, 300))
-        kind = draw(st.sampled_from(["flip", "delete", "insert", "duplicate", "tail"]))
-        if kind == "flip" and data:
-            data[place] ^= 1 << draw(st.integers(0, 7))
-        elif kind == "delete":
-            del data[place : place + length]
-        elif kind == "insert":
-            data[place:place] = draw(st.binary(min_size=1, max_size=20) | st.just(b"\x7e\xa7\xff"))
-        elif kind == "duplicate":
-            data[place:place] = data[place : place + length]
-        elif kind == "tail":
-            del data[place:]
-    return bytes(data)
+    noise = st.binary(min_size=1, max_size=20) | st.just(b"\x7e\xa7\xff")
+    return draw(injured(b"".join(ORIGINALS), st.integers(1, 5), st.integers(1, 20) | st.integers(1, 300), noise))
 
 
 @pytest.mark.campaign

@@ -12,6 +12,7 @@ from gateway.lmn import crc16
 from gateway.lmn.crc16 import CrcKind
 from gateway.lmn.sml_errors import SmlEncodeError
 from gateway.lmn.sml_transport import ESCAPE, MAX_FRAME, START, FrameReader, Skipped, TransportFrame, encode_frame
+from tests.support.streams import assert_tiles
 
 PIECES = st.sampled_from(
     [ESCAPE, START, b"\x1b", b"\x1b\x1b", b"\x1a", b"\x01\x01\x01\x01", b"\x00", b"v\x05", b"\xff"]
@@ -39,16 +40,6 @@ def only_frame(data: bytes) -> TransportFrame:
     (frame,) = read(data)
     assert isinstance(frame, TransportFrame)
     return frame
-
-
-def assert_tiles(found: list[TransportFrame | Skipped], length: int) -> None:
-    """Every byte belongs to one range, in order."""
-    place = 0
-    for item in found:
-        assert item.offset == place
-        assert item.end > item.offset
-        place = item.end
-    assert place == length
 
 
 def test_a_frame_byte_by_byte() -> None:

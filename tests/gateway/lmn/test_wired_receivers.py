@@ -120,18 +120,24 @@ def test_a_port_that_is_gone_ends_nothing() -> None:
     assert heard[0].ok
 
 
+def context_of(own: Identity, gateway: Identity) -> ssl.SSLContext:
+    """What a meter with this identity asks of the gateway in TLS."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate_file, own.key_file)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(gateway.certificate_file)
+    context.set_ecdh_curve(own.curve)
+    context.set_ciphers(":".join(CIPHERS))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 class SecuredBusMeter(SimulatedBusMeter):
     """A meter on the bus that speaks TLS in its frames, and nothing in the clear."""
 
     def __init__(self, address: HdlcAddress, own: Identity, gateway: Identity, *, value: int = 4711) -> None:
         super().__init__(address, value=value)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(own.certificate_file, own.key_file)
-        context.verify_mode = ssl.CERT_REQUIRED
-        context.load_verify_locations(gateway.certificate_file)
-        context.set_ecdh_curve(own.curve)
-        context.set_ciphers(":".join(CIPHERS))
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context = context_of(own, gateway)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
         self.secured = False
@@ -189,13 +195,7 @@ def test_a_meter_that_shows_another_certificate_or_speaks_in_the_clear_is_not_he
 @contextmanager
 def pushing(own: Identity, gateway: Identity, *pushes: bytes) -> Iterator[tuple[str, int]]:
     """A meter: a TLS server that sends one of these in each session and ends it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(own.certificate_file, own.key_file)
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(gateway.certificate_file)
-    context.set_ecdh_curve(own.curve)
-    context.set_ciphers(":".join(CIPHERS))
-    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context = context_of(own, gateway)
     left = list(pushes)
 
     def serve() -> None:

@@ -19,6 +19,7 @@ from gateway.lmn.wmbus_security import MeterKey, aes_cbc_encrypted, aes_cmac
 from tests.gateway.lmn.counters import Counters
 from tests.gateway.lmn.hdlc_meter import SERVER_ID, sml_file
 from tests.support.campaign import Campaign
+from tests.support.streams import injured
 
 KEY = bytes(range(16))
 KEY_A = bytes.fromhex("0102030405060708090A0B0C0D0E0F11")
@@ -305,22 +306,8 @@ ORIGINALS = [
 @st.composite
 def damaged(draw: st.DrawFn) -> bytes:
     """Telegrams with up to four injuries: flipped bits, lost, repeated or inserted bytes, cut ends, replays."""
-    data = bytearray(b"".join(draw(st.lists(st.sampled_from(ORIGINALS), min_size=1, max_size=8))))
-    for _ in range(draw(st.integers(0, 4))):
-        place = draw(st.integers(0, max(len(data) - 1, 0)))
-        length = draw(st.integers(1, 80))
-        kind = draw(st.sampled_from(["flip", "delete", "insert", "duplicate", "tail"]))
-        if kind == "flip" and data:
-            data[place] ^= 1 << draw(st.integers(0, 7))
-        elif kind == "delete":
-            del data[place : place + length]
-        elif kind == "insert":
-            data[place:place] = draw(st.binary(min_size=1, max_size=20))
-        elif kind == "duplicate":
-            data[place:place] = data[place : place + length]
-        elif kind == "tail":
-            del data[place:]
-    return bytes(data)
+    sent = b"".join(draw(st.lists(st.sampled_from(ORIGINALS), min_size=1, max_size=8)))
+    return draw(injured(sent, st.integers(0, 4), st.integers(1, 80), st.binary(min_size=1, max_size=20)))
 
 
 @pytest.mark.campaign

@@ -23,6 +23,7 @@ from gateway.lmn.wmbus_link import (
     with_crcs,
     without_crcs,
 )
+from tests.support.streams import assert_tiles
 
 FRAMED = [FrameFormat.A, FrameFormat.B]
 GAS_METER = MbusAddress("ELS", "12345678", 0x33, 0x03)
@@ -126,15 +127,6 @@ def test_addresses_that_do_not_fit_are_refused(address: MbusAddress) -> None:
 def read(data: bytes, frame_format: FrameFormat) -> list[LinkTelegram | Skipped]:
     reader = TelegramReader(frame_format)
     return [*reader.feed(data), *reader.finish()]
-
-
-def assert_tiles(found: list[LinkTelegram | Skipped], length: int) -> None:
-    place = 0
-    for item in found:
-        assert item.offset == place
-        assert item.end > item.offset
-        place = item.end
-    assert place == length
 
 
 @pytest.mark.parametrize("frame_format", FRAMED)

@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -48,6 +45,7 @@ from gateway.tariffing.profile import (
     UseCase,
 )
 from tests.shared_data import shared_data
+from tests.support.ar2418 import assert_valid
 from tests.support.tariffs import (
     ERRORS,
     HT,
@@ -80,25 +78,6 @@ SAMPLES = (
     "taf1_result_1_month",
     "taf1_supplier_1_month",
 )
-
-
-class Beside(etree.Resolver):  # type: ignore[misc]  # lxml has no type hints
-    """Takes what a schema imports from the folder that it is in, wherever it says that it is."""
-
-    def resolve(self, url: str, _public_id: object, context: object) -> object:
-        return self.resolve_filename(str(shared_data() / "data" / "schemas" / Path(url).name), context)
-
-
-@cache
-def schema() -> Any:
-    parser = etree.XMLParser(no_network=True)
-    parser.resolvers.add(Beside())
-    return etree.XMLSchema(etree.parse(shared_data() / "data" / "schemas" / "AR_2418-6.xsd", parser))
-
-
-def assert_valid(data: bytes) -> None:
-    found = schema()
-    assert found.validate(etree.fromstring(data)), found.error_log
 
 
 def sample(name: str) -> bytes:

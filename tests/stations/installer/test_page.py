@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from gateway.han.languages import Language, language_of
 from lifecycle.facts import Fact
 from lifecycle.law import LAW
 from lifecycle.phases import PHASES
@@ -17,7 +18,7 @@ from smgw.logs import configure_logging
 from stations.installer.page import texts
 from stations.installer.page.app import FOLDER, PARAMETERS, create_app
 from stations.installer.page.pairing import LIFETIME, WRONG_CODES, Pairing, new_code
-from stations.installer.page.texts import WORDS, Language, language_of
+from stations.installer.page.texts import WORDS
 from stations.installer.works import Refusal, Stage, Work
 from tests.stations.installer.pages import NOT_REACHED, Cellar, cellar
 from tests.support.lives import GATEWAY, OTHER_GATEWAY, SettableClock
@@ -411,7 +412,7 @@ def test_every_text_is_in_both_languages_and_every_stage_and_work_has_a_name() -
     ],
 )
 def test_the_language_is_the_one_chosen_or_the_browsers(chosen: str, accepted: str, language: str) -> None:
-    assert language_of(chosen, accepted) == language
+    assert language_of(chosen, accepted=accepted) == language
 
 
 def test_a_chosen_language_stays(place: Cellar) -> None:

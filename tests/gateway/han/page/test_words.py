@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from gateway.han.data import TafState
 from gateway.han.errors import HanError
+from gateway.han.languages import Language, language_of
 from gateway.han.page.explained import closed_texts, use_case_name, use_case_text
-from gateway.han.page.languages import Language, clock_text, day_text, language_of, moment_text
+from gateway.han.page.languages import clock_text, day_text, moment_text
 from gateway.han.page.library import style_ids
 from gateway.han.page.numbers import amount_text, figure, unit_text, value_of
 from gateway.han.page.queries import read_date, read_query
@@ -93,10 +94,10 @@ def test_rounded_figures_are_rounded_as_in_trade(whole: int, cents: int) -> None
 
 
 def test_the_language() -> None:
-    assert language_of("", "", "") is DE
-    assert language_of("en", "de", "de") is EN
-    assert language_of("xx", "en", "de") is EN
-    assert language_of("", "", "fr-FR, en-GB;q=0.8, de;q=0.5") is EN
+    assert language_of("", "", accepted="") is DE
+    assert language_of("en", "de", accepted="de") is EN
+    assert language_of("xx", "en", accepted="de") is EN
+    assert language_of("", "", accepted="fr-FR, en-GB;q=0.8, de;q=0.5") is EN
 
 
 def test_times_that_clocks_show_twice_name_their_zone() -> None:
