@@ -67,8 +67,9 @@ def _tls(world: World, folder: Path, who: Holder, certificate: x509.Certificate 
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A PKI and its Sub-CA's service."""
     folder = tmp_path_factory.mktemp("service")
-    # OpenSSL knows no clock but the system's, so this PKI is founded when the test runs.
-    world = World.in_folder(folder, TestClock(utc_now()))
+    # OpenSSL knows no clock but the system's, so this PKI is founded shortly before the test runs: tests set its clock
+    # forward, and what they then issue has to be valid already.
+    world = World.in_folder(folder, TestClock(utc_now() - timedelta(minutes=10)))
     key = SoftwareKey.generate(Curve.BRAINPOOL_P256R1)
     certificate = world.sub.certify_service(key, ["127.0.0.1", "localhost"])
     write_pem(folder / "service.pem", certificate, world.sub.certificate)
