@@ -393,9 +393,12 @@ def test_too_large(home: Home) -> None:
     ],
 )
 def test_header_abuse(home: Home, head: bytes) -> None:
-    with line_to(home) as line:
+    answer = b""
+    with line_to(home) as line, contextlib.suppress(ConnectionError, ssl.SSLError):
         line.sendall(head)
-        assert line.recv(65536).split(b" ")[1] in {b"400", b"404", b"431"}
+        answer = line.recv(65536)
+    if answer or len(head) < requests.LARGEST_HEAD:  # who sends on while he is refused may not hear why
+        assert answer.split(b" ")[1] in {b"400", b"404", b"431"}
     with home.client() as client:
         assert client.get(PATH).status_code == 307
 
