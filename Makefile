@@ -14,9 +14,9 @@ PCSC := .venv/.installed-pcsc
 DEV := .venv/.installed-dev
 GENERATED := docs/phases.md docs/phases.svg
 
-# Two workers more than there are cores, for tests wait for disks, daemons and browsers. Beyond a few they only wait for
+# One worker more than there are cores, for tests wait for disks, daemons and browsers. Beyond a few they only wait for
 # one another: each starts a PostgreSQL and Chromiums of its own.
-WORKERS ?= $(shell workers=$$(($$(getconf _NPROCESSORS_ONLN) + 2)); echo $$((workers < 5 ? workers : 5)))
+WORKERS ?= $(shell workers=$$(($$(getconf _NPROCESSORS_ONLN) + 1)); echo $$((workers < 4 ? workers : 4)))
 ARGS ?=
 EXIT ?=
 LIFE ?=
