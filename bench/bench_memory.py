@@ -207,7 +207,7 @@ def bench_memory_of_a_hundred_meters(benchmark: BenchmarkFixture, tmp_path: Path
         process.join()
         return told
 
-    told = benchmark.pedantic(steps, rounds=1)  # type: ignore[no-untyped-call]
+    told = benchmark.pedantic(steps, rounds=1)  # type: ignore[no-untyped-call]  # pytest-benchmark has no hints
     most = max(mebibytes for mebibytes, _ in told.values())
     benchmark.extra_info["ratio"] = most / MOST_MEBIBYTES
     benchmark.extra_info["limit"] = "<= 1"

@@ -5,11 +5,11 @@ What is in them is not shown: measured values and what concerns a consumer is fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import ColumnElement, Engine, Table, func, select
 
 from gateway.lmn.device_id import DeviceIdError, device_id_from_server_id
 from gateway.lmn.obis import format_obis
@@ -109,11 +109,12 @@ def examined(
         yield Book(f"{log} log {consumer}".strip(), *_extent(engine, log_entries, where, 0), broken)
 
 
-def _extent(engine: Engine, table: object, where: tuple[object, ...], deletions: int) -> tuple[int, int, int, str, str]:
-    columns = table.c  # type: ignore[attr-defined]
-    query = select(func.count(), func.count(columns.signature), func.min(columns.time), func.max(columns.time))
+def _extent(
+    engine: Engine, table: Table, where: Sequence[ColumnElement[bool]], deletions: int
+) -> tuple[int, int, int, str, str]:
+    query = select(func.count(), func.count(table.c.signature), func.min(table.c.time), func.max(table.c.time))
     with engine.connect() as connection:
-        count, signed, first, last = connection.execute(query.where(*where)).one()  # type: ignore[arg-type]
+        count, signed, first, last = connection.execute(query.where(*where)).one()
     return count, signed, deletions, first or "", last or ""
 
 

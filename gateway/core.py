@@ -31,7 +31,7 @@ from gateway.derived.port import TariffPort
 from gateway.door import LetIn, entry_point, entry_point_for_each
 from gateway.evidence import MODULE_FACTS, ModuleWitness, attested
 from gateway.faults import OwnFaults
-from gateway.firmware import keep_firmware
+from gateway.firmware import keep_firmware, own_version
 from gateway.lmn.hdlc_link import HdlcMessage
 from gateway.lmn.lines import LineProtocol
 from gateway.local_functions import LocalFunctions
@@ -43,7 +43,7 @@ from gateway.module import DeviceError, ModuleSlot, NoModuleConfigured
 from gateway.pki.certificates import Certificates
 from gateway.pki.seal import FOLDER as SEALS
 from gateway.pki.seal import ISSUERS, QUALITY, KeptCertificates, ModuleSealer
-from gateway.presented import PresentedCertificates, own_firmware, own_version
+from gateway.presented import PresentedCertificates, own_firmware
 from gateway.profiles import Profiles
 from gateway.reaching import way_to_administrator
 from gateway.selftest import SelfTestReport, self_test
@@ -138,13 +138,30 @@ class Gateway:
         self._sealer: ModuleSealer | None = None
         self._presented: PresentedCertificates | None = None
         self._issuers: KeptCertificates | None = None
-        quality: KeptCertificates | None = None
-        if slot is not None and folder is not None:
-            seals, self._issuers = KeptCertificates(folder / SEALS), KeptCertificates(folder / ISSUERS)
+        if slot is not None and folder is not None and self.configuration is not None:
+            seals, quality = KeptCertificates(folder / SEALS), KeptCertificates(folder / QUALITY)
+            self._issuers = KeptCertificates(folder / ISSUERS)
             self._sealer = ModuleSealer(self.module, self._certificates, seals)
-            quality = KeptCertificates(folder / QUALITY)
             self._presented = PresentedCertificates(
                 self._certificates, seals, quality, self._issuers, self.configuration
+            )
+            self._local = LocalFunctions(
+                gateway,
+                self.gate,
+                self.module,
+                self.configuration,
+                clock=self._clock,
+                forget=self._forget_presented,
+            )
+            self._administration = Administration(
+                gateway,
+                self.gate,
+                self.module,
+                standing=lambda: repository.kept(gateway).standing,
+                clock=self._clock,
+                let_go=self.close,
+                renewed=self._renewed,
+                keep_seal=quality.add,
             )
         self._daily = DailyWork(
             gateway,
@@ -166,25 +183,6 @@ class Gateway:
             signer=self._sealer,
             folder=folder,
         )
-        if slot is not None and self.configuration is not None:
-            self._local = LocalFunctions(
-                gateway,
-                self.gate,
-                self.module,
-                self.configuration,
-                clock=self._clock,
-                forget=self._forget_presented,
-            )
-            self._administration = Administration(
-                gateway,
-                self.gate,
-                self.module,
-                standing=lambda: repository.kept(gateway).standing,
-                clock=self._clock,
-                let_go=self.close,
-                renewed=self._renewed,
-                keep_seal=quality.add if quality is not None else None,
-            )
         self._technician = TechnicianPort(
             self.gate,
             gateway=gateway,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,6 +23,8 @@ from securitymodule.errors import CommandRefused
 if TYPE_CHECKING:
     from securitymodule.client import SecurityModule
 
+SOFTWARE: Final = "smgw"
+"""What the software is called, installed and shown."""
 PACKAGES: Final = ("gateway", "lifecycle", "securitymodule", "smpki")
 """The packages that a device runs. Stations and command line are not of the device."""
 EF_FIRMWARE: Final = FREE_FILES[0]
@@ -34,6 +37,11 @@ _LENGTH_BYTES: Final = 8
 
 class FirmwareError(Exception):
     """The installed software cannot be read."""
+
+
+def own_version() -> str:
+    """The version of the installed software."""
+    return metadata.version(SOFTWARE)
 
 
 def digest_of(packages: Mapping[str, Path]) -> bytes:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from importlib import metadata
 
 from cryptography import x509
 
 from gateway.configuration_folder import ConfigurationFolder
-from gateway.firmware import installed_firmware
+from gateway.firmware import SOFTWARE, installed_firmware, own_version
 from gateway.han.data import FirmwarePart, WanCertificate
 from gateway.pki.certificates import Certificates, HeldCertificate
 from gateway.pki.keys import der_of
 from gateway.pki.seal import KeptCertificates
 from securitymodule.errors import ModuleError
 from smpki.profiles import KeyUse
-
-SOFTWARE = "smgw"
-"""What the software is called, installed and shown."""
-
-
-def own_version() -> str:
-    """The version of the installed software."""
-    return metadata.version(SOFTWARE)
 
 
 def own_firmware() -> tuple[FirmwarePart, ...]:

@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Final
 
 from gateway.door import entry_point
-from gateway.firmware import installed_firmware
+from gateway.firmware import installed_firmware, own_version
 from gateway.logs.port import LogPort
 from gateway.logs.store import LogEntry
 from gateway.pki.certificates import HeldCertificate
@@ -131,7 +130,7 @@ def own_versions() -> Mapping[str, str]:
 
     :raises gateway.firmware.FirmwareError: if it cannot be read.
     """
-    return {"software": metadata.version("smgw"), "sha256": installed_firmware().hex()}
+    return {"software": own_version(), "sha256": installed_firmware().hex()}
 
 
 class TechnicianPort:
